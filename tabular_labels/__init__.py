@@ -1,0 +1,1 @@
+"""Pose-tracking labels as tables."""

@@ -1,0 +1,206 @@
+"""Every error and warning the package raises, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "ChecksumError",
+    "ConflictError",
+    "DanglingReferenceWarning",
+    "FileFormatError",
+    "FormatVersionError",
+    "InvariantError",
+    "MissingExtraError",
+    "QueryError",
+    "ReadOnlyError",
+    "SchemaMismatchError",
+    "StaleViewError",
+    "TabularLabelsError",
+    "TabularLabelsWarning",
+    "UnknownNodeError",
+    "UnknownTrackError",
+    "UnknownVideoError",
+    "UnmodelledDataError",
+    "UnmodelledDataWarning",
+    "UnsafeFileError",
+    "Violation",
+]
+
+
+class TabularLabelsError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class FileFormatError(TabularLabelsError, ValueError):
+    """A file does not hold what its format promises.
+
+    Args:
+        path: The file or directory.
+        place: Where in it (a dataset, a JSON key, a row).
+        found: What is there.
+        expected: What should be there.
+        remedy: What the reader of this message can do next.
+    """
+
+    def __init__(
+        self, path: str | Path, *, place: str, found: str, expected: str, remedy: str
+    ) -> None:
+        self.path = str(path)
+        self.place = place
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(f"{path}: {place}: found {found}, expected {expected}. {remedy}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts, so that the error crosses process borders."""
+        return _rebuild, (type(self), self.path, self.place, self.found, self.expected, self.remedy)
+
+
+def _rebuild(
+    cls: type[FileFormatError], path: str, place: str, found: str, expected: str, remedy: str
+) -> FileFormatError:
+    return cls(path, place=place, found=found, expected=expected, remedy=remedy)
+
+
+class FormatVersionError(FileFormatError):
+    """The file's format version is not one we read."""
+
+
+class ChecksumError(FileFormatError):
+    """A file's bytes are not the ones that were written."""
+
+
+class UnsafeFileError(FileFormatError):
+    """The file asks for something a data file must not ask for."""
+
+
+class UnmodelledDataError(FileFormatError):
+    """With ``strict=True``: the file holds data that this package does not model."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule: how often, and the first few offending keys."""
+
+    table: str
+    rule: str
+    count: int
+    sample: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Read as one line of a report."""
+        first = f" (first: {', '.join(self.sample)})" if self.sample else ""
+        return f"{self.table}: {self.rule}: {self.count} rows{first}"
+
+
+class InvariantError(TabularLabelsError, ValueError):
+    """Tables break rules they must keep; ``violations`` lists each rule with counts."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        lines = "\n  ".join(str(violation) for violation in self.violations)
+        super().__init__(
+            f"{len(self.violations)} broken rules, expected none. "
+            f"Repair the rows named here, or read the original file again:\n  {lines}"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.violations,)
+
+
+class SchemaMismatchError(TabularLabelsError, ValueError):
+    """A table does not have the columns or dtypes of its schema."""
+
+    def __init__(self, table: str, found: str, expected: str) -> None:
+        self.table, self.found, self.expected = table, found, expected
+        super().__init__(
+            f"table {table!r}: found {found}, expected {expected}. "
+            "Cast or rename the columns; tabular_labels.model.schema lists them."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.table, self.found, self.expected)
+
+
+class _UnknownError(TabularLabelsError, KeyError):
+    """Something asked for by key is not in the project."""
+
+    thing = "key"
+
+    def __init__(self, key: object, known: Sequence[object] = ()) -> None:
+        self.key, self.known = key, tuple(known)
+        super().__init__(key, self.known)
+
+    def __str__(self) -> str:
+        """Say what was asked for and what there is."""
+        some = ", ".join(repr(k) for k in self.known[:8])
+        more = f" and {len(self.known) - 8} more" if len(self.known) > 8 else ""
+        there = f"the project has {some}{more}" if self.known else "the project has none"
+        return f"unknown {self.thing} {self.key!r}: {there}. Ask for one of those."
+
+
+class UnknownVideoError(_UnknownError):
+    """The video is not one of the project's."""
+
+    thing = "video"
+
+
+class UnknownTrackError(_UnknownError):
+    """The track is not one of the project's."""
+
+    thing = "track"
+
+
+class UnknownNodeError(_UnknownError):
+    """The node is not one of the skeleton's."""
+
+    thing = "node"
+
+
+class QueryError(TabularLabelsError, ValueError):
+    """A query cannot be answered as it was asked."""
+
+
+class StaleViewError(TabularLabelsError, RuntimeError):
+    """A view was used after its row was removed."""
+
+
+class ReadOnlyError(TabularLabelsError, TypeError):
+    """Something was assigned that cannot be assigned here."""
+
+
+class ConflictError(TabularLabelsError, RuntimeError):
+    """Another writer committed first; nothing of ours was written."""
+
+
+class MissingExtraError(TabularLabelsError, ImportError):
+    """An optional dependency is needed; the message says how to install it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package, self.extra, self.purpose = package, extra, purpose
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed. "
+            f'Install it with: python -m pip install "tabular-labels[{extra}]"'
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.package, self.extra, self.purpose)
+
+
+class TabularLabelsWarning(UserWarning):
+    """Root of the package's warnings."""
+
+
+class UnmodelledDataWarning(TabularLabelsWarning):
+    """A file holds data we carry along or leave behind without modelling it."""
+
+
+class DanglingReferenceWarning(TabularLabelsWarning):
+    """References to rows that do not exist were read as null."""

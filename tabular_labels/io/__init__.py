@@ -1,0 +1,1 @@
+"""How the data is kept: `.slp` files and Parquet projects."""

@@ -1,0 +1,1 @@
+"""What the data is: schemas, tables, invariants and the small classic objects."""

@@ -1,0 +1,106 @@
+"""Offsets and repetition: what canonical order gives instead of joins."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import IntArray
+
+__all__ = ["instance_offsets", "offsets_of_counts", "point_offsets", "ranges", "rows_of_ids"]
+
+
+def offsets_of_counts(counts: IntArray) -> IntArray:
+    """Return running offsets of counts: int64, one longer than ``counts``.
+
+    Examples:
+        >>> offsets_of_counts(np.array([2, 0, 3])).tolist()
+        [0, 2, 2, 5]
+    """
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def rows_of_ids(ids: IntArray, wanted: IntArray) -> IntArray:
+    """Return the row at which each wanted id stands, -1 where it does not.
+
+    Args:
+        ids: Unique ids, any order.
+        wanted: Ids to look up.
+
+    Returns:
+        int64 rows, shape of ``wanted``.
+
+    Examples:
+        >>> rows_of_ids(np.array([7, 3]), np.array([3, 3, 9])).tolist()
+        [1, 1, -1]
+    """
+    n = len(ids)
+    if n == 0:
+        return np.full(len(wanted), -1, np.int64)
+    wanted = wanted.astype(np.int64, copy=False)
+    if int(ids[0]) == 0 and int(ids[-1]) == n - 1 and bool((np.diff(ids.astype(np.int64)) == 1).all()):
+        return np.where((wanted >= 0) & (wanted < n), wanted, -1)
+    order = np.argsort(ids, kind="stable")
+    place = np.minimum(np.searchsorted(ids, wanted, sorter=order), n - 1)
+    rows = order[place]
+    return np.where(ids[rows].astype(np.int64) == wanted, rows, -1)
+
+
+def instance_offsets(frames: pl.DataFrame, instances: pl.DataFrame) -> IntArray:
+    """Return the first instance row of each frame, and the total.
+
+    Args:
+        frames: Frames in canonical order with ``frame_id``.
+        instances: Instances in canonical order with ``frame_id``.
+
+    Returns:
+        int64, shape ``(n_frames + 1,)``.
+
+    Examples:
+        >>> frames = pl.DataFrame({"frame_id": [5, 6, 9]})
+        >>> instances = pl.DataFrame({"frame_id": [5, 5, 9]})
+        >>> instance_offsets(frames, instances).tolist()
+        [0, 2, 2, 3]
+    """
+    rows = rows_of_ids(frames["frame_id"].to_numpy(), instances["frame_id"].to_numpy())
+    if len(rows) and int(rows.min()) < 0:
+        # Invariants were broken; leave the report to the checks, not to numpy.
+        rows = rows[rows >= 0]
+    return offsets_of_counts(np.bincount(rows, minlength=frames.height))
+
+
+def point_offsets(instances: pl.DataFrame, n_nodes: IntArray) -> IntArray:
+    """Return the first point row of each instance, and the total.
+
+    Args:
+        instances: Instances with ``skeleton_id``.
+        n_nodes: Number of nodes by ``skeleton_id``.
+
+    Returns:
+        int64, shape ``(n_instances + 1,)``.
+
+    Examples:
+        >>> instances = pl.DataFrame({"skeleton_id": [0, 1, 0]})
+        >>> point_offsets(instances, np.array([2, 3])).tolist()
+        [0, 2, 5, 7]
+    """
+    if len(n_nodes) == 1:
+        return np.arange(instances.height + 1, dtype=np.int64) * int(n_nodes[0])
+    return offsets_of_counts(n_nodes[instances["skeleton_id"].to_numpy()])
+
+
+def ranges(starts: IntArray, counts: IntArray) -> IntArray:
+    """Concatenate ``arange(start, start + count)`` for every pair.
+
+    Returns:
+        int64, shape ``(counts.sum(),)``.
+
+    Examples:
+        >>> ranges(np.array([4, 0]), np.array([2, 3])).tolist()
+        [4, 5, 0, 1, 2]
+    """
+    ends = np.cumsum(counts, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(starts - (ends - counts), counts) + np.arange(total, dtype=np.int64)

@@ -1,0 +1,128 @@
+"""What a place that keeps labels (memory, a file, a project) must answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from tabular_labels._types import IntArray
+from tabular_labels.model.offsets import ranges
+from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS
+from tabular_labels.model.tables import Catalog, LabelTables, Structure
+
+__all__ = ["Counts", "MemorySource", "Source"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of the three large tables."""
+
+    frames: int
+    instances: int
+    points: int
+
+
+class Source(Protocol):
+    """Where a snapshot's rows come from. Immutable; picklable; safe to read from threads."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The small tables."""
+        ...
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the large tables, without reading them."""
+        ...
+
+    def load_structure(self) -> Structure:
+        """Read and validate frames and instances (in-memory columns, canonical order)."""
+        ...
+
+    def read_points(
+        self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        """Read ``count[i]`` point rows from ``start[i]`` (of table ``part[i]``), concatenated.
+
+        Args:
+            part: From the structure, or None when the structure has none.
+            start: From the structure (``point_start``, or ``point_offsets``).
+            count: Number of rows of each.
+            columns: Names from ``x``, ``y``, ``visible``, ``complete``, ``score``.
+
+        Returns:
+            Those columns in the asked order, missing as null.
+        """
+        ...
+
+    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
+        """Read all frames at one place as small tables; None when a lookup in the structure is better."""
+        ...
+
+    def scan(self, table: str) -> pl.LazyFrame | None:
+        """Lazily read ``frames``, ``instances`` or ``points`` with all disk columns, canonical order.
+
+        None when the source has nothing better than its structure and `read_points`.
+        """
+        ...
+
+    def load(self) -> LabelTables:
+        """Read everything."""
+        ...
+
+
+class MemorySource:
+    """Tables in memory as a source.
+
+    Examples:
+        >>> MemorySource(LabelTables()).counts
+        Counts(frames=0, instances=0, points=0)
+    """
+
+    def __init__(self, tables: LabelTables) -> None:
+        self.tables = tables
+
+    @property
+    def catalog(self) -> Catalog:
+        """The small tables."""
+        return self.tables.catalog
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the large tables."""
+        return Counts(*(getattr(self.tables, t.name).height for t in (FRAMES, INSTANCES, POINTS)))
+
+    def load_structure(self) -> Structure:
+        """Return frames and instances as they are."""
+        return self.tables.structure
+
+    def read_points(
+        self,
+        part: IntArray | None,
+        start: IntArray,
+        count: IntArray,
+        columns: Sequence[str],
+    ) -> pl.DataFrame:
+        """Slice one run of rows, gather several."""
+        points = self.tables.points.select(columns)
+        if not len(start):
+            return points.clear()
+        first, last = int(start[0]), int(start[-1] + count[-1])
+        if last - first == int(count.sum()) and bool((start[1:] == start[:-1] + count[:-1]).all()):
+            return points.slice(first, last - first)
+        return points[ranges(start, count)]
+
+    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
+        """Leave it to the structure, which is in memory already."""
+        return None
+
+    def scan(self, table: str) -> pl.LazyFrame | None:
+        """Leave it to the structure and `read_points`."""
+        return None
+
+    def load(self) -> LabelTables:
+        """Return the tables."""
+        return self.tables

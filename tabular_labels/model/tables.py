@@ -1,0 +1,210 @@
+"""The frozen bundles of tables that every layer passes around."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import IntArray
+from tabular_labels.model import schema
+from tabular_labels.model.offsets import instance_offsets, point_offsets
+
+__all__ = ["Attachments", "Catalog", "LabelTables", "Structure", "numbering", "order_of_list"]
+
+
+@dataclass(frozen=True)
+class Attachments:
+    """What a file holds that the tables do not model, carried verbatim.
+
+    Attributes:
+        counts: What there is and how many of each, for warnings and ``describe``.
+        image: An HDF5 file in memory that holds the objects at their paths.
+        path: Instead of ``image``: the file on disk that still holds them.
+        metadata: Leftover JSON values, keyed by their place in the file's metadata.
+        numbering: Digest of the row numbering the objects refer to, see `numbering`.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    image: bytes | None = None
+    path: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    numbering: str = ""
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is carried."""
+        return bool(self.counts) or bool(self.metadata)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The small tables and facts of a project; always in memory.
+
+    Row order of ``videos``, ``skeletons`` and ``tracks`` is their list order.
+
+    Examples:
+        >>> Catalog().videos.height
+        0
+    """
+
+    videos: pl.DataFrame = field(default_factory=schema.VIDEOS.empty)
+    skeletons: pl.DataFrame = field(default_factory=schema.SKELETONS.empty)
+    nodes: pl.DataFrame = field(default_factory=schema.NODES.empty)
+    edges: pl.DataFrame = field(default_factory=schema.EDGES.empty)
+    tracks: pl.DataFrame = field(default_factory=schema.TRACKS.empty)
+    suggestions: pl.DataFrame = field(default_factory=schema.SUGGESTIONS.empty)
+    negative_anchors: pl.DataFrame = field(default_factory=schema.NEGATIVE_ANCHORS.empty)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    project_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    attachments: Attachments = field(default_factory=Attachments)
+
+    def __post_init__(self) -> None:
+        """Check columns and dtypes of every table."""
+        for table_schema in schema.CATALOG:
+            table = schema.conform(getattr(self, table_schema.name), table_schema)
+            object.__setattr__(self, table_schema.name, table)
+
+    @cached_property
+    def n_nodes(self) -> IntArray:
+        """Number of nodes by ``skeleton_id``: int64, shape ``(max(skeleton_id) + 1,)``."""
+        ids = self.nodes["skeleton_id"].to_numpy()
+        length = int(self.skeletons["skeleton_id"].cast(pl.Int64).max() or 0) + 1  # type: ignore[arg-type]  # an integer column
+        return np.bincount(ids, minlength=length)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Return the small tables by name."""
+        return {table_schema.name: getattr(self, table_schema.name) for table_schema in schema.CATALOG}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the fields; what is derived is derived again."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Frames and instances in canonical order, and where each instance's points are.
+
+    ``part`` and ``point_start`` say which of the source's point tables, and which
+    row there, holds the first point of each instance; ``None`` when points stand
+    in canonical order in one table.
+    """
+
+    frames: pl.DataFrame
+    instances: pl.DataFrame
+    n_nodes: IntArray
+    part: IntArray | None = None
+    point_start: IntArray | None = None
+
+    @cached_property
+    def instance_offsets(self) -> IntArray:
+        """First instance row of each frame and the total: int64, ``(n_frames + 1,)``."""
+        return instance_offsets(self.frames, self.instances)
+
+    @cached_property
+    def point_offsets(self) -> IntArray:
+        """First point row of each instance and the total: int64, ``(n_instances + 1,)``."""
+        return point_offsets(self.instances, self.n_nodes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the fields; what is derived is derived again."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class LabelTables:
+    """A whole project as tables, rows in canonical order.
+
+    Canonical order is ``(video_id, frame_idx, position, instance_idx, node_id)``;
+    points are dense, one row per node of the instance's skeleton. So the points of
+    the instance in row ``i`` are rows ``point_offsets[i]:point_offsets[i + 1]``, and
+    the instances of the frame in row ``i`` are found in the same way.
+
+    Columns and dtypes are checked here; the invariants by `model.checks`.
+
+    Examples:
+        >>> LabelTables().points.columns
+        ['x', 'y', 'visible', 'complete', 'score']
+    """
+
+    catalog: Catalog = field(default_factory=Catalog)
+    frames: pl.DataFrame = field(default_factory=schema.FRAMES.empty)
+    instances: pl.DataFrame = field(default_factory=schema.INSTANCES.empty)
+    points: pl.DataFrame = field(default_factory=schema.POINTS.empty)
+
+    def __post_init__(self) -> None:
+        """Check columns and dtypes."""
+        for table_schema in (schema.FRAMES, schema.INSTANCES, schema.POINTS):
+            table = schema.conform(getattr(self, table_schema.name), table_schema)
+            object.__setattr__(self, table_schema.name, table)
+
+    @cached_property
+    def structure(self) -> Structure:
+        """Frames and instances with their offsets."""
+        return Structure(self.frames, self.instances, self.catalog.n_nodes)
+
+    @property
+    def instance_offsets(self) -> IntArray:
+        """First instance row of each frame and the total: int64, ``(n_frames + 1,)``."""
+        return self.structure.instance_offsets
+
+    @property
+    def point_offsets(self) -> IntArray:
+        """First point row of each instance and the total: int64, ``(n_instances + 1,)``."""
+        return self.structure.point_offsets
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the fields; what is derived is derived again."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def order_of_list(frames: pl.DataFrame) -> IntArray | None:
+    """Return the frame rows in classic list order, or None when rows already stand so.
+
+    Args:
+        frames: Frames with ``position`` (UInt32), any order.
+
+    Returns:
+        int64 row numbers, shape ``(n_frames,)``, or None for the identity.
+
+    Examples:
+        >>> frames = pl.DataFrame({"position": [1, 0]}, schema={"position": pl.UInt32})
+        >>> order_of_list(frames).tolist()
+        [1, 0]
+    """
+    position = frames["position"].to_numpy()
+    if bool((position[1:] > position[:-1]).all()):
+        return None
+    return np.argsort(position, kind="stable")
+
+
+def numbering(catalog: Catalog, structure: Structure) -> str:
+    """Digest the numbers that rows get when a project is written in list order.
+
+    Attachments refer to videos, tracks, frames and instances by such numbers; they
+    may be written back only while the digest is the one they came with.
+
+    Returns:
+        A hexadecimal digest.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for column in (catalog.videos["video_id"], catalog.tracks["track_id"]):
+        digest.update(np.ascontiguousarray(column.to_numpy()).tobytes() + b"|")
+    frames, instances = structure.frames, structure.instances["instance_id"].to_numpy()
+    order = order_of_list(frames)
+    ids, starts = frames["frame_id"].to_numpy(), structure.instance_offsets
+    if order is not None:
+        counts = np.diff(starts)[order]
+        ends = np.cumsum(counts)
+        gather = np.repeat(starts[:-1][order] - (ends - counts), counts) + np.arange(len(instances))
+        ids, instances = ids[order], instances[gather]
+    digest.update(np.ascontiguousarray(ids).tobytes() + b"|")
+    digest.update(np.ascontiguousarray(instances).tobytes())
+    return digest.hexdigest()
+
+

@@ -1,0 +1,1 @@
+"""What one can ask: pure functions, tables in, tables out."""

@@ -1,0 +1,1 @@
+"""How the data is held: snapshots over memory, files and projects."""

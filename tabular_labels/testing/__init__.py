@@ -1,0 +1,1 @@
+"""Seeded builders and Hypothesis strategies, for tests and benchmarks."""

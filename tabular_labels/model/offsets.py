@@ -40,7 +40,11 @@ def rows_of_ids(ids: IntArray, wanted: IntArray) -> IntArray:
     if n == 0:
         return np.full(len(wanted), -1, np.int64)
     wanted = wanted.astype(np.int64, copy=False)
-    if int(ids[0]) == 0 and int(ids[-1]) == n - 1 and bool((np.diff(ids.astype(np.int64)) == 1).all()):
+    if (
+        int(ids[0]) == 0
+        and int(ids[-1]) == n - 1
+        and bool((np.diff(ids.astype(np.int64)) == 1).all())
+    ):
         return np.where((wanted >= 0) & (wanted < n), wanted, -1)
     order = np.argsort(ids, kind="stable")
     place = np.minimum(np.searchsorted(ids, wanted, sorter=order), n - 1)

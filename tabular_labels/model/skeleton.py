@@ -84,14 +84,12 @@ class Skeleton(Freezable):
         symmetries: Iterable[tuple[NodeLike, NodeLike]] = (),
         name: str | None = None,
     ) -> None:
-        if isinstance(nodes, str):
-            nodes, name = (), nodes if name is None else name
-        self.name = name
+        self.name = nodes if isinstance(nodes, str) and name is None else name
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.symmetries: list[tuple[Node, Node]] = []
         self._index: dict[str, int] = {}
-        for node in nodes:
+        for node in () if isinstance(nodes, str) else nodes:
             self.add_node(node)
         for source, destination in edges:
             self.add_edge(source, destination)

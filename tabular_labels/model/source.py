@@ -59,11 +59,11 @@ class Source(Protocol):
         ...
 
     def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
-        """Read all frames at one place as small tables; None when a lookup in the structure is better."""
+        """Read all frames at one place as small tables; None to look in the structure."""
         ...
 
     def scan(self, table: str) -> pl.LazyFrame | None:
-        """Lazily read ``frames``, ``instances`` or ``points`` with all disk columns, canonical order.
+        """Lazily read ``frames``, ``instances`` or ``points``: all disk columns, in order.
 
         None when the source has nothing better than its structure and `read_points`.
         """

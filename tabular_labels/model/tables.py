@@ -79,7 +79,9 @@ class Catalog:
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Return the small tables by name."""
-        return {table_schema.name: getattr(self, table_schema.name) for table_schema in schema.CATALOG}
+        return {
+            table_schema.name: getattr(self, table_schema.name) for table_schema in schema.CATALOG
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the fields; what is derived is derived again."""
@@ -206,5 +208,3 @@ def numbering(catalog: Catalog, structure: Structure) -> str:
     digest.update(np.ascontiguousarray(ids).tobytes() + b"|")
     digest.update(np.ascontiguousarray(instances).tobytes())
     return digest.hexdigest()
-
-

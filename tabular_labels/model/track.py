@@ -30,13 +30,12 @@ class Track(Freezable):
     __slots__ = ("name", "spawned_on")
 
     def __init__(self, spawned_on: int | str = 0, name: str = "") -> None:
-        if isinstance(spawned_on, str):
-            if name:
-                message = f"found two names, {spawned_on!r} and {name!r}; expected one. Drop one."
-                raise TypeError(message)
-            spawned_on, name = 0, spawned_on
-        self.spawned_on = int(spawned_on)
-        self.name = str(name)
+        if isinstance(spawned_on, str) and name:
+            message = f"found two names, {spawned_on!r} and {name!r}; expected one. Drop one."
+            raise TypeError(message)
+        only_name = isinstance(spawned_on, str)
+        self.spawned_on = 0 if only_name else int(spawned_on)
+        self.name = str(spawned_on if only_name else name)
 
     def matches(self, other: Track) -> bool:
         """Tell whether ``spawned_on`` and ``name`` are equal.

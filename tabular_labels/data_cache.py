@@ -1,0 +1,105 @@
+"""`LabelsDataCache`: the classic queries; nothing is cached by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tabular_labels.errors import UnknownTrackError
+from tabular_labels.labels_core import VideoLike
+from tabular_labels.model.ranges import RangeList
+from tabular_labels.model.track import Track
+from tabular_labels.queries.find import rotated
+
+if TYPE_CHECKING:
+    from tabular_labels.labels import Labels
+    from tabular_labels.views import LabeledFrame
+
+__all__ = ["LabelsDataCache"]
+
+
+class LabelsDataCache:
+    """The classic cache's questions, asked of the labels themselves.
+
+    Args:
+        labels: The labels to ask.
+
+    Examples:
+        >>> import tabular_labels as tl
+        >>> cache = tl.LabelsDataCache(tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), 3)]))
+        >>> cache.get_frame_count("a.mp4")
+        1
+
+    Source:
+        ``sleap.io.dataset.LabelsDataCache``.
+    """
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+
+    def update(self, new_frame: LabeledFrame | None = None) -> None:
+        """Do nothing: answers always come from the labels."""
+
+    def find_frames(
+        self, video: VideoLike, frame_idx: int | Iterable[int] | None = None
+    ) -> Sequence[LabeledFrame] | None:
+        """Return frames as `Labels.find`, but None for an unknown video or a missing index."""
+        if self.labels._video_key(video) is None:
+            return None
+        found = self.labels.find(video, frame_idx)
+        is_one = isinstance(frame_idx, int) or hasattr(frame_idx, "__index__")
+        return None if is_one and not found else found
+
+    def find_fancy_frame_idxs(
+        self, video: VideoLike, from_frame_idx: int, reverse: bool
+    ) -> list[int] | None:
+        """Return frame indices in the order of `Labels.frames`; None for an unknown video."""
+        key = self.labels._video_key(video)
+        if key is None:
+            return None
+        start, stop = self.labels._rows.frames.rows_of_video.get(key, (0, 0))
+        index = self.labels._snapshot.structure.frames["frame_idx"].to_numpy()[start:stop]
+        order = rotated(index, from_frame_idx, reverse=reverse)
+        return [int(i) for i in index[order]]
+
+    def get_filtered_frame_idxs(
+        self, video: VideoLike | None = None, filter: str = ""
+    ) -> list[tuple[int, int]]:
+        """Return the places of frames as a sorted list of ``(video_idx, frame_idx)``.
+
+        Args:
+            video: Only frames of this video; None for all.
+            filter: ``""`` for all frames, ``"user"`` or ``"predicted"`` for those with
+                such an instance.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+            ValueError: Unknown filter.
+        """
+        labels = self.labels
+        frames = labels._snapshot.structure.frames[labels._filtered_rows(video, filter)]
+        place = {key: k for k, key in enumerate(labels._objects.video_by_id)}
+        pairs = zip(frames["video_id"].to_list(), frames["frame_idx"].to_list(), strict=True)
+        return sorted({(place[key], frame_idx) for key, frame_idx in pairs})
+
+    def get_frame_count(self, video: VideoLike | None = None, filter: str = "") -> int:
+        """Return the number of places `get_filtered_frame_idxs` lists."""
+        return len(self.get_filtered_frame_idxs(video, filter))
+
+    def get_track_occupancy(self, video: VideoLike, track: Track | None) -> RangeList:
+        """Return where a track is present in a video; empty if nowhere.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+        """
+        key = self.labels._require_video(video)
+        if isinstance(track, Track):
+            try:
+                track = self.labels._objects.track_by_id[self.labels._require_track(track)]
+            except UnknownTrackError:
+                return RangeList()
+        return self.labels._occupancy_of(key).get(track, RangeList())
+
+    def get_video_track_occupancy(self, video: VideoLike) -> dict[Track | None, RangeList]:
+        """Return where each track is present in a video, see `Labels.get_track_occupancy`."""
+        return self.labels.get_track_occupancy(video)

@@ -1,0 +1,95 @@
+"""Formats and suffixes: which reader and writer a path asks for.
+
+The readers load h5py or pyarrow, which importing the package must not; so they are
+imported where they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tabular_labels._types import PathLike
+from tabular_labels.model.source import Source
+from tabular_labels.model.tables import LabelTables
+from tabular_labels.store.snapshot import Snapshot
+
+__all__ = ["SUFFIXES", "VideoSearch", "open_source", "read_tables", "save_snapshot", "with_suffix"]
+
+VideoSearch: TypeAlias = Callable[[list[dict[str, Any]]], Any] | Sequence[str] | None
+
+SUFFIXES = {".slp": "slp", ".parquet": "parquet", ".tabular": "parquet"}
+
+
+def read_tables(
+    path: PathLike, *, video_search: VideoSearch = None, strict: bool = False
+) -> LabelTables:
+    """Read a whole file or project; the format is told from the content."""
+    from tabular_labels.io.detect import detect_format
+
+    if detect_format(path) == "parquet":
+        from tabular_labels.io.parquet_scan import read_parquet
+
+        return read_parquet(path)
+    from tabular_labels.io.slp_read import read_slp
+
+    return read_slp(path, strict=strict, video_search=video_search)
+
+
+def open_source(
+    path: PathLike, *, video_search: VideoSearch = None, strict: bool = False
+) -> Source:
+    """Open a file or project without reading its rows."""
+    from tabular_labels.io.detect import detect_format
+
+    if detect_format(path) == "parquet":
+        from tabular_labels.io.parquet_scan import open_parquet
+
+        return open_parquet(path)
+    from tabular_labels.io.slp_scan import open_slp
+
+    return open_slp(path, strict=strict, video_search=video_search)
+
+
+def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
+    """Write a snapshot in the format that the suffix names.
+
+    Raises:
+        ValueError: Unknown suffix.
+    """
+    if _format_of(path) == "slp":
+        from tabular_labels.io.slp_write import write_slp
+
+        write_slp(snapshot.tables(), path, **options)
+    else:
+        from tabular_labels.io.parquet_write import write_parquet
+
+        write_parquet(snapshot.tables(), path, **options)
+
+
+def with_suffix(path: PathLike, default_suffix: str) -> Path:
+    """Add the default suffix to a name that has no known one.
+
+    Examples:
+        >>> with_suffix("day1", "slp").name, with_suffix("day1.slp", "parquet").name
+        ('day1.slp', 'day1.slp')
+    """
+    path = Path(path)
+    if path.suffix.lower() in SUFFIXES or not default_suffix:
+        return path
+    return path.with_name(f"{path.name}.{default_suffix.lstrip('.')}")
+
+
+def _format_of(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if not suffix:
+        return "parquet"
+    try:
+        return SUFFIXES[suffix]
+    except KeyError:
+        message = (
+            f"{path}: found suffix {suffix!r}, expected one of {sorted(SUFFIXES)} or none "
+            "(a Parquet project). Change the name, or call write_slp or write_parquet."
+        )
+        raise ValueError(message) from None

@@ -1,0 +1,499 @@
+"""The classic read-only queries of `Labels`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tabular_labels._types import FloatArray, IntArray
+from tabular_labels.labels_core import LabelsCore, VideoLike
+from tabular_labels.model.ranges import RangeList
+from tabular_labels.model.skeleton import Node, Skeleton
+from tabular_labels.model.suggestion import SuggestionFrame
+from tabular_labels.model.track import Track
+from tabular_labels.model.video import Video
+from tabular_labels.queries.dense import dense_layout, scatter
+from tabular_labels.queries.find import (
+    filtered_frame_rows,
+    find_track_instances,
+    rotated,
+    user_frame_rows,
+)
+from tabular_labels.queries.occupancy import runs_of_video
+from tabular_labels.queries.suggestions import next_suggestion
+from tabular_labels.rows import Rows
+from tabular_labels.sequences import FrameSequence, InstanceSequence
+from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.views import Instance, LabeledFrame, PredictedInstance, frame_view
+
+__all__ = ["LabelsFind"]
+
+# Frames asked one by one of a project on disk are read one by one this often; after
+# that, reading all frames and instances once is cheaper than going on so.
+SINGLE_READS = 32
+
+
+class LabelsFind(LabelsCore):
+    """Find, frames, instances, occupancy and suggestions, as the classic library names them."""
+
+    _single_reads: int = 0
+
+    def find(
+        self,
+        video: VideoLike,
+        frame_idx: int | Iterable[int] | None = None,
+        return_new: bool = False,
+    ) -> Sequence[LabeledFrame]:
+        """Return the frames of a video, at one index, or at several.
+
+        Args:
+            video: A `Video`, its place in `videos`, or its filename.
+            frame_idx: One index, several, or None for every frame in list order.
+            return_new: For an index without a frame, give a new, empty, detached
+                frame in its place.
+
+        Returns:
+            Frames: for one index all frames there in list order; for several, in the
+            order of the indices, missing ones skipped, repeated ones repeated. Empty
+            for an unknown video.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), 3)])
+            >>> len(labels.find("a.mp4", 3)), len(labels.find("a.mp4", 4))
+            (1, 0)
+
+        Source:
+            ``Labels.find``; where an index has several frames it gave the last only.
+        """
+        key = self._video_keys.get(video)
+        if key is None:
+            key = self._video_key(video)
+        if isinstance(frame_idx, int) or hasattr(frame_idx, "__index__"):
+            index = int(frame_idx)  # type: ignore[arg-type]  # has __index__
+            found = [] if key is None else self._find_one(key, index)
+            return found or self._new_frames(video, key, [index], wanted=return_new)
+        if frame_idx is None:
+            rows = () if key is None else self._snapshot.video_rows(key)
+            return FrameSequence(self._rows, rows if len(rows) else range(0))
+        return self._find_several(video, key, frame_idx, return_new=return_new)  # type: ignore[arg-type]  # not one index
+
+    def _find_one(self, key: int, frame_idx: int) -> list[LabeledFrame]:
+        rows = self._rows_made
+        if rows is None:
+            found = self._find_unread(key, frame_idx)
+            if found is not None:
+                return found
+            rows = self._rows
+        return [frame_view(rows, row) for row in rows.frames.find(key, frame_idx)]
+
+    def _find_unread(self, key: int, frame_idx: int) -> list[LabeledFrame] | None:
+        """Read one place of a project on disk without reading the rest."""
+        if self._snapshot.has_structure or self._single_reads >= SINGLE_READS:
+            return None
+        self._single_reads += 1
+        tables = self._snapshot.source.find_frame(key, frame_idx)
+        if tables is None:
+            return None
+        rows = Rows(Snapshot.of(tables), self._objects)
+        return [frame_view(rows, row) for row in range(tables.frames.height)]
+
+    def _find_several(
+        self, video: VideoLike, key: int | None, indices: Iterable[int], *, return_new: bool
+    ) -> Sequence[LabeledFrame]:
+        if key is None:
+            return self._new_frames(video, key, list(indices), wanted=return_new)
+        find = self._rows.frames.find
+        if not return_new:
+            rows = [row for index in indices for row in find(key, int(index))]
+            return FrameSequence(self._rows, np.array(rows, np.int64))
+        out: list[LabeledFrame] = []
+        for index in indices:
+            there = [frame_view(self._rows, row) for row in find(key, int(index))]
+            out += there or self._new_frames(video, key, [index], wanted=True)
+        return out
+
+    def _new_frames(
+        self, video: VideoLike, key: int | None, indices: Sequence[int], *, wanted: bool
+    ) -> list[LabeledFrame]:
+        if not wanted:
+            return []
+        owner = self._objects.video_by_id[key] if key is not None else video
+        if not isinstance(owner, Video):
+            owner = self._objects.video_by_id[self._require_video(video)]
+        return [LabeledFrame(owner, int(index)) for index in indices]
+
+    def find_first(
+        self, video: VideoLike, frame_idx: int | None = None, use_cache: bool = False
+    ) -> LabeledFrame | None:
+        """Return the first frame of a video (at an index) in list order, or None."""
+        del use_cache  # there is nothing but the index
+        found = self.find(video, frame_idx)
+        return found[0] if len(found) else None
+
+    def find_last(self, video: VideoLike, frame_idx: int | None = None) -> LabeledFrame | None:
+        """Return the last frame of a video (at an index) in list order, or None."""
+        found = self.find(video, frame_idx)
+        return found[-1] if len(found) else None
+
+    def has_frame(
+        self,
+        lf: LabeledFrame | None = None,
+        video: VideoLike | None = None,
+        frame_idx: int | None = None,
+        use_cache: bool = True,
+    ) -> bool:
+        """Tell whether there is a frame at a place.
+
+        Args:
+            lf: A frame whose place is meant, or
+            video: a video, and
+            frame_idx: an index in it.
+            use_cache: Kept for compatibility.
+
+        Raises:
+            ValueError: Neither a frame nor a place was given.
+        """
+        del use_cache
+        if lf is not None:
+            video, frame_idx = lf.video, lf.frame_idx
+        if video is None or frame_idx is None:
+            message = "found no place, expected a frame, or a video and a frame_idx. Pass them."
+            raise ValueError(message)
+        return bool(self.find(video, frame_idx))
+
+    def frames(
+        self, video: VideoLike, from_frame_idx: int = -1, reverse: bool = False
+    ) -> Iterator[LabeledFrame]:
+        """Iterate over every frame of a video once, by index, starting anywhere.
+
+        Args:
+            video: The video; an unknown one yields nothing.
+            from_frame_idx: Begin at the smallest index above this (when reversed: the
+                largest below), and wrap around.
+            reverse: Go through the indices in descending order.
+
+        Yields:
+            Frames.
+        """
+        key = self._video_key(video)
+        start, stop = self._rows.frames.rows_of_video.get(-1 if key is None else key, (0, 0))
+        index = self._snapshot.structure.frames["frame_idx"].to_numpy()[start:stop]
+        order = rotated(index, from_frame_idx, reverse=reverse)
+        return iter(FrameSequence(self._rows, start + order))
+
+    def instances(
+        self, video: VideoLike | None = None, skeleton: Skeleton | None = None
+    ) -> Iterator[Instance]:
+        """Iterate over instances in frame order, of one video or skeleton if asked.
+
+        Args:
+            video: Only instances in this video.
+            skeleton: Only instances with this skeleton.
+
+        Yields:
+            Instances.
+        """
+        order = self._snapshot.list_order
+        if video is not None:
+            key = self._video_key(video)
+            order = range(0) if key is None else self._snapshot.video_rows(key)
+        wanted = None if skeleton is None else skeleton
+        for frame in FrameSequence(self._rows, order):
+            for instance in frame.instances:
+                if wanted is None or instance.skeleton is wanted:
+                    yield instance
+
+    @property
+    def all_instances(self) -> Sequence[Instance]:
+        """All instances in frame order."""
+        return InstanceSequence(self._rows, self._instance_order())
+
+    @property
+    def user_instances(self) -> Sequence[Instance]:
+        """All instances a person made, in frame order."""
+        return self._instances_of_kind("user")
+
+    @property
+    def predicted_instances(self) -> Sequence[PredictedInstance]:
+        """All instances a model made, in frame order."""
+        return self._instances_of_kind("predicted")  # type: ignore[return-value]  # of that kind
+
+    def _instances_of_kind(self, kind: str) -> InstanceSequence:
+        is_kind = (self._snapshot.structure.instances["kind"] == kind).to_numpy()
+        order = self._instance_order()
+        rows = np.flatnonzero(is_kind) if isinstance(order, range) else order[is_kind[order]]
+        return InstanceSequence(self._rows, rows)
+
+    def _instance_order(self) -> range | IntArray:
+        order = self._snapshot.list_order
+        if isinstance(order, range):
+            return range(self._snapshot.counts.instances)
+        return self._snapshot.instance_rows(np.asarray(order))
+
+    @property
+    def user_labeled_frames(self) -> FrameSequence:
+        """Frames with at least one user instance, in list order."""
+        rows = user_frame_rows(self._snapshot.structure)
+        return FrameSequence(self._rows, self._in_list_order(rows))
+
+    @property
+    def user_labeled_frame_inds(self) -> list[int]:
+        """Positions of the frames with at least one user instance."""
+        rows = user_frame_rows(self._snapshot.structure)
+        position = self._snapshot.structure.frames["position"].to_numpy()
+        return sorted(position[rows].tolist())
+
+    def _in_list_order(self, rows: IntArray) -> IntArray:
+        position = self._snapshot.structure.frames["position"].to_numpy()[rows]
+        return rows[np.argsort(position, kind="stable")]
+
+    def instance_count(self, video: VideoLike, frame_idx: int) -> int:
+        """Return the number of instances, user and predicted, at a place; 0 if no frame."""
+        return sum(len(frame) for frame in self.find(video, frame_idx))
+
+    def get_labeled_frame_count(self, video: VideoLike | None = None, filter: str = "") -> int:
+        """Return the number of frames, see `LabelsDataCache.get_frame_count`."""
+        return len(self._filtered_rows(video, filter))
+
+    def _filtered_rows(self, video: VideoLike | None, filter: str) -> IntArray:
+        if filter not in ("", "user", "predicted"):
+            message = (
+                f'found filter {filter!r}, expected "", "user" or "predicted". Use one of them.'
+            )
+            raise ValueError(message)
+        rows = filtered_frame_rows(self._snapshot.structure, filter)
+        if video is None:
+            return rows
+        start, stop = self._rows.frames.rows_of_video.get(self._require_video(video), (0, 0))
+        return rows[(rows >= start) & (rows < stop)]
+
+    def get_track_occupancy(self, video: VideoLike) -> dict[Track | None, RangeList]:
+        """Return where each track is present in a video.
+
+        Args:
+            video: The video; an unknown one has no tracks.
+
+        Returns:
+            Half-open ranges of frame indices by track, the key None for untracked
+            instances, tracks without instances left out; keys in order of first
+            appearance by frame index.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> fly, track = tl.Skeleton(["head"]), tl.Track("a")
+            >>> video = tl.Video("a.mp4")
+            >>> labels = tl.Labels(
+            ...     [tl.LabeledFrame(video, k, [tl.Instance(fly, track=track)]) for k in (2, 3)]
+            ... )
+            >>> labels.get_track_occupancy(video)[track]
+            RangeList([(2, 4)])
+
+        Source:
+            ``Labels.get_track_occupancy``.
+        """
+        key = self._video_key(video)
+        return {} if key is None else dict(self._occupancy_of(key))
+
+    def _occupancy_of(self, key: int) -> dict[Track | None, RangeList]:
+        runs = runs_of_video(self._snapshot.structure, key)
+        grouped: dict[Any, list[tuple[int, int]]] = {}
+        for track_id, start, stop in runs.select("track_id", "start", "stop").iter_rows():
+            grouped.setdefault(track_id, []).append((start, stop))
+        by_first = sorted(grouped.items(), key=lambda item: item[1][0][0])
+        tracks = self._objects.track_by_id
+        return {
+            None if track_id is None else tracks[track_id]: RangeList.from_runs(ranges)
+            for track_id, ranges in by_first
+        }
+
+    def get_track_count(self, video: VideoLike) -> int:
+        """Return the number of tracks with instances in a video."""
+        return sum(track is not None for track in self.get_track_occupancy(video))
+
+    def find_track_occupancy(
+        self,
+        video: VideoLike,
+        track: Track | int | None,
+        frame_range: Any = None,
+    ) -> list[Instance]:
+        """Return the instances of a track in a video, in frame list order.
+
+        Args:
+            video: The video.
+            track: A track; or an int ``k``, a pseudo-track: untracked instances at
+                place ``k`` of their frame. None has no instances.
+            frame_range: ``(start, stop)``, half-open, or any container of frame
+                indices; None for all.
+
+        Returns:
+            Instances; empty for an unknown video or track.
+        """
+        key = self._video_key(video)
+        if key is None or track is None:
+            return []
+        wanted = None
+        if isinstance(track, Track):
+            wanted = self._objects.track_ids.get(track)
+            if wanted is None:
+                return []
+        pseudo = track if not isinstance(track, Track) else None
+        rows = find_track_instances(
+            self._snapshot.structure, key, wanted, pseudo_track=pseudo, frame_range=frame_range
+        )
+        return list(InstanceSequence(self._rows, rows))
+
+    def get_video_suggestions(self, video: VideoLike | None = None) -> list[Any]:
+        """Return suggested frame indices of a video, or all suggestions.
+
+        Args:
+            video: The video; None for every suggestion.
+
+        Returns:
+            Frame indices in list order; `SuggestionFrame` objects without a video.
+        """
+        if video is None:
+            return list(self.suggestions)
+        key = self._video_key(video)
+        table = self._snapshot.catalog.suggestions
+        return [] if key is None else table.filter(video_id=key)["frame_idx"].to_list()
+
+    def get_next_suggestion(
+        self, video: VideoLike, frame_idx: int, seek_direction: int = 1
+    ) -> SuggestionFrame | None:
+        """Return the next suggestion, seen from a frame.
+
+        Args:
+            video: Where we are.
+            frame_idx: Where we are.
+            seek_direction: 1 for the next, -1 for the previous.
+
+        Returns:
+            The neighbour in list order if we stand on a suggestion, else the nearest
+            in the video, else the first of the videos after it (last of those
+            before), wrapping around; None if there is none or the video is unknown.
+
+        Raises:
+            ValueError: ``seek_direction`` is neither 1 nor -1.
+        """
+        if seek_direction not in (-1, 1):
+            message = f"found seek_direction {seek_direction}, expected 1 or -1. Use one of them."
+            raise ValueError(message)
+        key = self._video_key(video)
+        if key is None:
+            return None
+        place = next_suggestion(
+            self._snapshot.catalog.suggestions,
+            list(self._objects.video_by_id),
+            key,
+            frame_idx,
+            seek_direction,
+        )
+        return None if place is None else self.suggestions[place]
+
+    def numpy(
+        self,
+        video: VideoLike | None = None,
+        all_frames: bool = True,
+        untracked: bool = False,
+        return_confidence: bool = False,
+    ) -> FloatArray:
+        """Return the points of one video as a dense array.
+
+        User instances win over predicted ones on the same frame; invisible points
+        count as missing. No video is opened.
+
+        Args:
+            video: The video; may be left out when there is only one.
+            all_frames: Begin at frame 0 and run to the stored length of the video, or
+                to the last labelled frame when the length is unknown; otherwise from
+                the first to the last labelled frame.
+            untracked: One column per place in the frame instead of per track. Without
+                it, columns follow `tracks` (unless no frame has more than one instance).
+            return_confidence: Add point scores as a third value.
+
+        Returns:
+            float32, shape ``(n_frames, n_tracks, n_nodes, 2)`` (or 3), pixels, NaN =
+            missing; shape ``(0, ...)`` for a video without frames.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+        """
+        chosen = self._objects.videos[0] if video is None and self._objects.videos else video
+        key = self._require_video(chosen)  # type: ignore[arg-type]  # None is reported
+        layout = dense_layout(
+            self._snapshot.structure,
+            self._snapshot.catalog,
+            key,
+            all_frames=all_frames,
+            untracked=untracked,
+            n_video_frames=self._objects.video_by_id[key].n_frames,
+        )
+        columns = ["x", "y", "visible", *(["score"] if return_confidence else [])]
+        points = self._snapshot.read_points(columns, layout.instance_rows)
+        return scatter(layout, points)
+
+    def get(
+        self,
+        key: Any,
+        *secondary_key: Any,
+        use_cache: bool = False,
+        raise_errors: bool = False,
+    ) -> Any:
+        """Return what ``labels[key]`` returns, and None for what is not there.
+
+        Raises:
+            KeyError: With ``raise_errors``, for what is not there.
+        """
+        del use_cache
+        full = (key, *secondary_key) if secondary_key else key
+        try:
+            found = self[full]
+        except (IndexError, KeyError):
+            found = None
+        if raise_errors and (found is None or (isinstance(found, list) and not found)):
+            raise KeyError(full)
+        return found
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return frames by position, by video, or by place.
+
+        Args:
+            key: An int, slice, list, array or range of positions; a video (its frames);
+                ``(video, frame_idx)`` (the first frame there, or None);
+                ``(video, indices)`` (the frames there).
+
+        Raises:
+            IndexError: A position is outside the list.
+            KeyError: The key is of no such kind.
+        """
+        if isinstance(key, int | np.integer):
+            return self._frames_at([int(key)])[0]
+        if isinstance(key, slice):
+            return FrameSequence(self._rows, self._snapshot.list_order[key])
+        if isinstance(key, list | range | np.ndarray):
+            return self._frames_at(key)
+        if isinstance(key, Video):
+            return self.find(key)
+        if isinstance(key, tuple) and len(key) == 2:
+            one = isinstance(key[1], int) or hasattr(key[1], "__index__")
+            return self.find_first(*key) if one else self.find(*key)
+        raise KeyError(key)
+
+    def __contains__(self, thing: object) -> bool:
+        """Tell whether a frame, video, skeleton, node, track or place is in the labels."""
+        if isinstance(thing, LabeledFrame):
+            return thing in list(self.find(thing.video, thing.frame_idx))
+        for kind, things in (
+            (Video, self.videos),
+            (Skeleton, self.skeletons),
+            (Node, self.nodes),
+            (Track, self.tracks),
+        ):
+            if isinstance(thing, kind):
+                return any(thing is mine for mine in things)
+        if isinstance(thing, tuple) and len(thing) == 2:
+            return self.has_frame(video=thing[0], frame_idx=thing[1])
+        return False

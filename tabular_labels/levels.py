@@ -1,0 +1,95 @@
+"""The named columns of points, instances and frames, made in chunks when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+import polars as pl
+
+from tabular_labels._types import Level
+from tabular_labels.errors import QueryError
+from tabular_labels.queries import denormalise
+from tabular_labels.store.snapshot import CHUNK_INSTANCES, Snapshot
+
+__all__ = ["LevelReader"]
+
+
+class LevelReader:
+    """Makes the named columns of a level in chunks; polars pulls them."""
+
+    def __init__(self, snapshot: Snapshot, level: Level, *, wide: bool = False) -> None:
+        if level not in get_args(Level):
+            message = f"found level {level!r}, expected one of {get_args(Level)}. Use one of those."
+            raise QueryError(message)
+        self._snapshot = snapshot
+        self._level = level
+        self._wide = wide
+
+    def schema(self) -> pl.Schema:
+        """Columns and dtypes."""
+        catalog = self._snapshot.catalog
+        if self._level == "points":
+            return denormalise.point_schema(catalog)
+        if self._level == "instances":
+            return denormalise.instance_schema(catalog)
+        if self._wide:
+            return denormalise.wide_frame_schema(catalog, self._snapshot.structure)
+        return denormalise.frame_schema(catalog)
+
+    def whole(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Make all rows at once.
+
+        Raises:
+            QueryError: Unknown columns.
+        """
+        known = self.schema()
+        wanted = list(known) if columns is None else list(columns)
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            message = f"found columns {unknown}, expected some of {list(known)}. Use those."
+            raise QueryError(message)
+        return self.read(wanted, slice(0, self._n_rows()))
+
+    def chunks(self) -> Iterator[slice]:
+        """Cut the level's rows (frames or instances) into pieces of bounded size."""
+        total = self._n_rows()
+        for first in range(0, total, CHUNK_INSTANCES):
+            yield slice(first, min(first + CHUNK_INSTANCES, total))
+
+    def _n_rows(self) -> int:
+        counts = self._snapshot.counts
+        return counts.frames if self._level == "frames" else counts.instances
+
+    def __call__(
+        self,
+        columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        _batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        """Yield chunks of the asked columns, as polars' IO sources do."""
+        wanted = list(self.schema()) if columns is None else columns
+        left = n_rows
+        for rows in self.chunks():
+            table = self.read(wanted, rows)
+            if predicate is not None:
+                table = table.filter(predicate)
+            if left is not None:
+                table = table.head(left)
+                left -= table.height
+            yield table
+            if left == 0:
+                return
+
+    def read(self, wanted: list[str], rows: slice) -> pl.DataFrame:
+        """Make the asked columns of a range of frames or instances."""
+        snapshot = self._snapshot
+        catalog, structure = snapshot.catalog, snapshot.structure
+        if self._level == "frames":
+            return denormalise.frame_columns(catalog, structure, wanted, rows)
+        needed = denormalise.needed_points(catalog, self._level, wanted)
+        points = snapshot.read_points(needed, rows) if needed else None
+        if self._level == "points":
+            return denormalise.point_columns(catalog, structure, points, wanted, rows)
+        return denormalise.instance_columns(catalog, structure, points, wanted, rows)

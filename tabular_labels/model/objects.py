@@ -1,0 +1,183 @@
+"""Videos, skeletons and tracks as objects, and back to tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from tabular_labels.model import schema
+from tabular_labels.model.skeleton import Node, Skeleton
+from tabular_labels.model.suggestion import SuggestionFrame
+from tabular_labels.model.tables import Catalog
+from tabular_labels.model.track import Track
+from tabular_labels.model.video import Video
+
+__all__ = ["Objects", "catalog_tables"]
+
+
+class Objects:
+    """The objects of one catalog: the same object each time it is asked for.
+
+    Examples:
+        >>> Objects.of(Catalog()).videos
+        []
+    """
+
+    def __init__(
+        self,
+        videos: dict[int, Video],
+        skeletons: dict[int, Skeleton],
+        tracks: dict[int, Track],
+    ) -> None:
+        self.video_by_id = videos
+        self.skeleton_by_id = skeletons
+        self.track_by_id = tracks
+        for thing in (*videos.values(), *skeletons.values(), *tracks.values()):
+            thing.freeze()
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> Objects:
+        """Build the objects that a catalog's rows describe."""
+        return cls(_videos(catalog.videos), _skeletons(catalog), _tracks(catalog.tracks))
+
+    @cached_property
+    def videos(self) -> list[Video]:
+        """Videos in list order."""
+        return list(self.video_by_id.values())
+
+    @cached_property
+    def skeletons(self) -> list[Skeleton]:
+        """Skeletons in list order."""
+        return list(self.skeleton_by_id.values())
+
+    @cached_property
+    def tracks(self) -> list[Track]:
+        """Tracks in list order."""
+        return list(self.track_by_id.values())
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """Nodes of all skeletons, in skeleton order."""
+        return [node for skeleton in self.skeletons for node in skeleton.nodes]
+
+    @cached_property
+    def video_ids(self) -> dict[Video, int]:
+        """Key of each video."""
+        return {video: key for key, video in self.video_by_id.items()}
+
+    @cached_property
+    def skeleton_ids(self) -> dict[Skeleton, int]:
+        """Key of each skeleton."""
+        return {skeleton: key for key, skeleton in self.skeleton_by_id.items()}
+
+    @cached_property
+    def track_ids(self) -> dict[Track, int]:
+        """Key of each track."""
+        return {track: key for key, track in self.track_by_id.items()}
+
+
+def _videos(table: pl.DataFrame) -> dict[int, Video]:
+    """Build videos; a loop over videos, of which there are few."""
+    return {
+        row["video_id"]: Video(
+            row["filename"],
+            json.loads(row["backend"]),
+            n_frames=row["n_frames"],
+            height=row["height"],
+            width=row["width"],
+            channels=row["channels"],
+            fps=row["fps"],
+        )
+        for row in table.to_dicts()
+    }
+
+
+def _tracks(table: pl.DataFrame) -> dict[int, Track]:
+    ids, names, spawned = (table[name].to_list() for name in ("track_id", "name", "spawned_on"))
+    return {key: Track(on, name) for key, name, on in zip(ids, names, spawned, strict=True)}
+
+
+def _skeletons(catalog: Catalog) -> dict[int, Skeleton]:
+    edges = catalog.edges.sort("skeleton_id", "kind", "position")
+    made = {}
+    for key, name in catalog.skeletons.iter_rows():
+        mine = catalog.nodes.filter(skeleton_id=key)
+        links = edges.filter(skeleton_id=key)
+        pairs = {
+            kind: links.filter(pl.col("kind") == kind).select("source", "target").rows()
+            for kind in ("edge", "symmetry")
+        }
+        nodes = [Node(n, w) for n, w in mine.select("name", "weight").iter_rows()]
+        made[key] = Skeleton(nodes, pairs["edge"], pairs["symmetry"], name)
+    return made
+
+
+def catalog_tables(
+    videos: Sequence[Video],
+    skeletons: Sequence[Skeleton],
+    tracks: Sequence[Track],
+    suggestions: Sequence[SuggestionFrame] = (),
+    negative_anchors: Mapping[Video, Iterable[Sequence[float]]] | None = None,
+) -> dict[str, pl.DataFrame]:
+    """Encode objects as the small tables; ids are list places.
+
+    Args:
+        videos: In list order.
+        skeletons: In list order.
+        tracks: In list order.
+        suggestions: Of those videos.
+        negative_anchors: ``(frame_idx, x, y)`` by video.
+
+    Returns:
+        Tables by name, as `Catalog` takes them.
+    """
+    places = {id(video): place for place, video in enumerate(videos)}
+    anchors = [
+        (places[id(video)], int(frame_idx), float(x), float(y))
+        for video, entries in (negative_anchors or {}).items()
+        for frame_idx, x, y in entries
+    ]
+    return {
+        "videos": _table(
+            schema.VIDEOS,
+            [
+                (i, v.filename, json.dumps(v.backend), *_shape(v), v.fps)
+                for i, v in enumerate(videos)
+            ],
+        ),
+        "skeletons": _table(schema.SKELETONS, [(i, s.name) for i, s in enumerate(skeletons)]),
+        "nodes": _table(
+            schema.NODES,
+            [
+                (i, k, node.name, node.weight)
+                for i, s in enumerate(skeletons)
+                for k, node in enumerate(s.nodes)
+            ],
+        ),
+        "edges": _table(
+            schema.EDGES, [row for i, s in enumerate(skeletons) for row in _links(i, s)]
+        ),
+        "tracks": _table(schema.TRACKS, [(i, t.name, t.spawned_on) for i, t in enumerate(tracks)]),
+        "suggestions": _table(
+            schema.SUGGESTIONS, [(places[id(s.video)], s.frame_idx, s.group) for s in suggestions]
+        ),
+        "negative_anchors": _table(schema.NEGATIVE_ANCHORS, anchors),
+    }
+
+
+def _table(table_schema: schema.TableSchema, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict(table_schema.columns), orient="row")
+
+
+def _shape(video: Video) -> tuple[int | None, int | None, int | None, int | None]:
+    return video.shape or (None, None, None, None)
+
+
+def _links(key: int, skeleton: Skeleton) -> list[tuple[int, str, int, int, int]]:
+    edges = [(key, "edge", a, b, k) for k, (a, b) in enumerate(skeleton.edge_inds)]
+    pairs = [(key, "symmetry", a, b, k) for k, (a, b) in enumerate(skeleton.symmetry_inds)]
+    return edges + pairs

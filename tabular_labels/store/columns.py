@@ -1,0 +1,206 @@
+"""Column buffers that views read one value at a time.
+
+A polars call per value costs hundreds of times more than an index into a
+buffer, so views never touch tables; they index what is prepared here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, FloatArray, IntArray
+from tabular_labels.model.tables import Structure
+
+__all__ = [
+    "FrameColumns",
+    "InstanceColumns",
+    "PointBlock",
+    "PointBlocks",
+    "float_buffer",
+    "frame_row_of",
+]
+
+# Instances read together when a view asks for points of a scanned project: enough to
+# make iteration cheap, few enough to answer one frame in milliseconds.
+BLOCK_INSTANCES = 512
+BLOCKS_KEPT = 64
+
+
+def float_buffer(column: pl.Series) -> FloatArray:
+    """Return a float column as an array with NaN for null, without copying if possible.
+
+    Nullable columns made by this package hold NaN under their nulls, so that the
+    Arrow buffer can be used as it is; where that does not hold, a copy is made.
+
+    Examples:
+        >>> float_buffer(pl.Series([1.0, None]))
+        array([ 1., nan])
+    """
+    if column.null_count() == 0:
+        return column.to_numpy()
+    array = column.rechunk().to_arrow()
+    values: FloatArray = np.frombuffer(array.buffers()[1], dtype=_numpy(column))
+    values = values[array.offset : array.offset + len(array)]
+    if int(np.isnan(values).sum()) >= column.null_count() and bool(
+        np.isnan(values[column.is_null().to_numpy()]).all()
+    ):
+        return values
+    return column.fill_null(float("nan")).to_numpy()
+
+
+def _numpy(column: pl.Series) -> type[np.float32] | type[np.float64]:
+    return np.float32 if column.dtype == pl.Float32 else np.float64
+
+
+def _key_buffer(column: pl.Series) -> memoryview:
+    """Give nullable keys a sentinel: integer columns with nulls would become float64."""
+    return column.cast(pl.Int64).fill_null(-1).to_numpy().data
+
+
+class FrameColumns:
+    """Frames by row, and where the frames of a place stand."""
+
+    def __init__(self, structure: Structure) -> None:
+        frames = structure.frames
+        self.frame_id = frames["frame_id"].to_numpy().data
+        self.video_id = frames["video_id"].to_numpy().data
+        self.frame_idx = frames["frame_idx"].to_numpy().data
+        self.is_negative: BoolArray = frames["is_negative"].to_numpy()
+        self.instance_start = structure.instance_offsets.data
+        ids, starts = np.unique(frames["video_id"].to_numpy(), return_index=True)
+        stops = np.append(starts[1:], frames.height)
+        self.rows_of_video = {
+            int(i): (int(a), int(b)) for i, a, b in zip(ids, starts, stops, strict=True)
+        }
+
+    def find(self, video_id: int, frame_idx: int) -> range:
+        """Return the rows of all frames at one place, in list order."""
+        start, stop = self.rows_of_video.get(video_id, (0, 0))
+        first = bisect_left(self.frame_idx, frame_idx, start, stop)
+        last = first
+        while last < stop and self.frame_idx[last] == frame_idx:
+            last += 1
+        return range(first, last)
+
+
+class InstanceColumns:
+    """Instances by row."""
+
+    def __init__(self, structure: Structure) -> None:
+        instances = structure.instances
+        self.instance_id = instances["instance_id"].to_numpy().data
+        self.skeleton_id = instances["skeleton_id"].to_numpy().data
+        self.track_id = _key_buffer(instances["track_id"])
+        self.kind = instances["kind"].to_physical().to_numpy().data
+        self.score = float_buffer(instances["score"]).data
+        self.tracking_score = float_buffer(instances["tracking_score"]).data
+        self.point_start = structure.point_offsets.data
+        self._ids = instances["instance_id"].to_numpy()
+        self._from_predicted = instances["from_predicted"]
+
+    def source_row(self, row: int) -> int | None:
+        """Return the row of the prediction an instance was made from, or None."""
+        wanted = self._from_predicted[row]
+        return None if wanted is None else self.row_of_id(wanted)
+
+    def row_of_id(self, instance_id: int) -> int | None:
+        """Return the row of an instance key, or None."""
+        ids = self._ids
+        if instance_id < len(ids) and ids[instance_id] == instance_id:
+            return int(instance_id)
+        rows = np.flatnonzero(ids == instance_id)
+        return int(rows[0]) if len(rows) else None
+
+
+@dataclass(frozen=True)
+class PointBlock:
+    """Points of consecutive instances; row ``start`` is the first point row here."""
+
+    start: int
+    stop: int
+    x: FloatArray
+    y: FloatArray
+    visible: BoolArray | None
+    columns: Callable[[str], FloatArray | BoolArray]
+
+
+class PointBlocks:
+    """Points by instance row: one block for tables in memory, many small ones on a scan."""
+
+    def __init__(
+        self,
+        offsets: IntArray,
+        read: Callable[[int, int, tuple[str, ...]], pl.DataFrame],
+        *,
+        in_memory: bool,
+    ) -> None:
+        self._offsets = offsets.data
+        self._read = read
+        self._step = max(len(offsets) - 1, 1) if in_memory else BLOCK_INSTANCES
+        self._blocks: dict[int, PointBlock] = {}
+        self._lock = Lock()
+
+    def block(self, row: int) -> PointBlock:
+        """Return the block that holds an instance's points."""
+        number = row // self._step
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._load(number)
+        return block
+
+    def _load(self, number: int) -> PointBlock:
+        first = number * self._step
+        last = min(first + self._step, len(self._offsets) - 1)
+        table = self._read(first, last, ("x", "y", "visible", "complete", "score"))
+        cache: dict[str, FloatArray | BoolArray] = {}
+
+        def column(name: str) -> FloatArray | BoolArray:
+            if name not in cache:
+                series = table[name]
+                cache[name] = (
+                    series.to_numpy() if series.dtype == pl.Boolean else float_buffer(series)
+                )
+            return cache[name]
+
+        hidden = table.select((~pl.col("visible") & pl.col("x").is_not_null()).any()).item()
+        block = PointBlock(
+            self._offsets[first],
+            self._offsets[last],
+            float_buffer(table["x"]),
+            float_buffer(table["y"]),
+            table["visible"].to_numpy() if hidden else None,
+            column,
+        )
+        with self._lock:
+            if len(self._blocks) >= BLOCKS_KEPT:
+                self._blocks.pop(next(iter(self._blocks)))
+            self._blocks[number] = block
+        return block
+
+    def xy(self, row: int, *, invisible_as_nan: bool = True) -> FloatArray:
+        """Return coordinates of one instance: float64 ``(n_nodes, 2)``, NaN = missing."""
+        block = self.block(row)
+        start, stop = self._offsets[row] - block.start, self._offsets[row + 1] - block.start
+        out = np.empty((stop - start, 2))
+        out[:, 0] = block.x[start:stop]
+        out[:, 1] = block.y[start:stop]
+        if invisible_as_nan and block.visible is not None:
+            out[~block.visible[start:stop]] = np.nan
+        return out
+
+    def values(self, row: int, name: str) -> FloatArray | BoolArray:
+        """Return one point column of one instance, shape ``(n_nodes,)``, NaN = missing."""
+        block = self.block(row)
+        start, stop = self._offsets[row] - block.start, self._offsets[row + 1] - block.start
+        return block.columns(name)[start:stop]
+
+
+def frame_row_of(instance_start: memoryview, instance_row: int) -> int:
+    """Return the frame row that an instance row belongs to."""
+    return bisect_right(instance_start, instance_row) - 1

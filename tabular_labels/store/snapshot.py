@@ -1,0 +1,237 @@
+"""A snapshot: an immutable state of a project, in memory or scanned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import RLock
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.offsets import ranges
+from tabular_labels.model.schema import POINTS, TABLES
+from tabular_labels.model.source import Counts, MemorySource, Source
+from tabular_labels.model.tables import Catalog, LabelTables, Structure, order_of_list
+from tabular_labels.store.columns import FrameColumns, InstanceColumns, PointBlocks
+from tabular_labels.store.derived import HiddenPointsSource, RestrictedSource
+
+__all__ = ["Snapshot"]
+
+T = TypeVar("T")
+
+# Instances whose points one step of a lazy read holds: about 2M points of 15 nodes.
+CHUNK_INSTANCES = 131_072
+
+
+class Snapshot:
+    """An immutable state of a project.
+
+    Everything derived (structure, offsets, buffers) is made when first needed and
+    belongs to this snapshot, so there is nothing to refresh. Safe to read from
+    several threads; pickles its source only.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._made: dict[str, Any] = {}
+        self._lock = RLock()
+
+    @classmethod
+    def of(cls, tables: LabelTables) -> Snapshot:
+        """Hold tables in memory."""
+        return cls(MemorySource(tables))
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        made = self._made.get(name)
+        if made is None:
+            with self._lock:
+                made = self._made.get(name)
+                if made is None:
+                    made = self._made[name] = make()
+        result: T = made
+        return result
+
+    @property
+    def catalog(self) -> Catalog:
+        """The small tables."""
+        return self.source.catalog
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the large tables, without reading them."""
+        return self.source.counts
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all rows are in memory."""
+        return isinstance(self.source, MemorySource)
+
+    @property
+    def has_structure(self) -> bool:
+        """Whether frames and instances were read already."""
+        return self.in_memory or "structure" in self._made
+
+    @property
+    def structure(self) -> Structure:
+        """Frames and instances, read and validated once."""
+        return self._once("structure", self.source.load_structure)
+
+    @property
+    def frames(self) -> FrameColumns:
+        """Buffers of the frames."""
+        return self._once("frames", lambda: FrameColumns(self.structure))
+
+    @property
+    def instances(self) -> InstanceColumns:
+        """Buffers of the instances."""
+        return self._once("instances", lambda: InstanceColumns(self.structure))
+
+    @property
+    def points(self) -> PointBlocks:
+        """Buffers of the points."""
+        return self._once("points", self._point_blocks)
+
+    def _point_blocks(self) -> PointBlocks:
+        def read(first: int, last: int, columns: tuple[str, ...]) -> pl.DataFrame:
+            return self.read_points(columns, slice(first, last))
+
+        return PointBlocks(self.structure.point_offsets, read, in_memory=self.in_memory)
+
+    @property
+    def list_order(self) -> Sequence[int] | IntArray:
+        """Frame rows in classic list order."""
+        return self._once("list_order", self._list_order)
+
+    def _list_order(self) -> Sequence[int] | IntArray:
+        order = order_of_list(self.structure.frames)
+        return range(self.counts.frames) if order is None else order
+
+    def video_rows(self, video_id: int) -> Sequence[int] | IntArray:
+        """Frame rows of one video in classic list order."""
+        start, stop = self.frames.rows_of_video.get(video_id, (0, 0))
+        if isinstance(self.list_order, range):
+            return range(start, stop)
+        position = self.structure.frames["position"].to_numpy()[start:stop]
+        return start + np.argsort(position, kind="stable")
+
+    def instance_rows(self, frame_rows: IntArray) -> IntArray:
+        """Return the instance rows of frame rows, in their order."""
+        offsets = self.structure.instance_offsets
+        return ranges(offsets[:-1][frame_rows], np.diff(offsets)[frame_rows])
+
+    def read_points(
+        self, columns: Sequence[str], rows: slice | IntArray | None = None
+    ) -> pl.DataFrame:
+        """Read point columns of instance rows, in their order.
+
+        Args:
+            columns: Names from ``x``, ``y``, ``visible``, ``complete``, ``score``.
+            rows: Instance rows; None for all.
+
+        Returns:
+            The columns, one row per node of each instance, missing as null.
+        """
+        structure = self.structure
+        rows = slice(None) if rows is None else rows
+        offsets = structure.point_offsets
+        count = np.diff(offsets)[rows]
+        start = (offsets[:-1] if structure.point_start is None else structure.point_start)[rows]
+        part = None if structure.part is None else structure.part[rows]
+        return self.source.read_points(part, start, count, columns)
+
+    def tables(self) -> LabelTables:
+        """Read everything."""
+        return self._once("tables", self.source.load)
+
+    def restricted(self, structure: Structure) -> Snapshot:
+        """Hold only these frames and instances; their points are referred to, or copied."""
+        return self._derived(RestrictedSource(self.source, structure))
+
+    def with_hidden_points(self, hidden: BoolArray) -> Snapshot:
+        """Hold the same rows, with some points missing; shape ``(n_points,)``."""
+        return self._derived(HiddenPointsSource(self.source, self.structure, hidden))
+
+    def _derived(self, source: Source) -> Snapshot:
+        return Snapshot.of(source.load()) if self.in_memory else Snapshot(source)
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """Read one table lazily, with all its keys, in canonical order."""
+        small = self.catalog.tables()
+        if name in small:
+            return small[name].lazy()
+        native = self.source.scan(name)
+        return native if native is not None else self._keyed(name)
+
+    def _keyed(self, name: str) -> pl.LazyFrame:
+        """Repeat the implied keys onto rows, only those a query asks for."""
+
+        def generate(
+            columns: list[str] | None,
+            predicate: pl.Expr | None,
+            n_rows: int | None,
+            _batch_size: int | None,
+        ) -> Iterator[pl.DataFrame]:
+            wanted = list(TABLES[name].disk_columns) if columns is None else columns
+            for batch in self._batches(name, wanted):
+                table = batch if predicate is None else batch.filter(predicate)
+                table = table if n_rows is None else table.head(n_rows)
+                yield table
+                if n_rows is not None:
+                    n_rows -= table.height
+                    if n_rows <= 0:
+                        return
+
+        return register_io_source(
+            generate, schema=dict(TABLES[name].disk_columns), is_pure=True, explain_name=name
+        )
+
+    def _batches(self, name: str, wanted: list[str]) -> Iterator[pl.DataFrame]:
+        n = self.counts.instances
+        if name == "frames":
+            yield self.structure.frames.select(wanted)
+        elif name == "instances":
+            yield self._instance_keys(slice(0, n), wanted).select(wanted)
+        else:
+            for first in range(0, max(n, 1), CHUNK_INSTANCES):
+                yield self._keyed_points(slice(first, min(first + CHUNK_INSTANCES, n)), wanted)
+
+    def _instance_keys(self, rows: slice, wanted: Sequence[str]) -> pl.DataFrame:
+        structure = self.structure
+        table = structure.instances[rows]
+        places = [name for name in ("video_id", "frame_idx") if name in wanted]
+        if not places:
+            return table
+        counts = np.diff(structure.instance_offsets)
+        keys = [
+            pl.Series(name, np.repeat(structure.frames[name].to_numpy(), counts)[rows])
+            for name in places
+        ]
+        return table.with_columns(keys)
+
+    def _keyed_points(self, rows: slice, wanted: list[str]) -> pl.DataFrame:
+        structure = self.structure
+        count = np.diff(structure.point_offsets[rows.start : rows.stop + 1])
+        keys = self._instance_keys(rows, wanted)
+        columns: dict[str, pl.Series] = {}
+        values = [name for name in wanted if name in POINTS.memory_columns]
+        if values:
+            columns |= self.read_points(values, rows).to_dict()
+        for name in wanted:
+            if name == "node_id":
+                starts = np.repeat(np.cumsum(count) - count, count)
+                place = np.arange(len(starts)) - starts
+                columns[name] = pl.Series(name, place.astype(np.uint16))
+            elif name not in columns:
+                columns[name] = pl.Series(name, np.repeat(keys[name].to_numpy(), count))
+        return pl.DataFrame([columns[name].alias(name) for name in wanted])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the source; what is derived is derived again."""
+        return {"source": self.source}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start anew around the source."""
+        self.__init__(state["source"])  # type: ignore[misc]  # pickle skips the constructor

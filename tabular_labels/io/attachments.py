@@ -1,0 +1,190 @@
+"""Carry what a ``.slp`` file holds beyond our tables, byte for byte."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import PathLike
+from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning
+from tabular_labels.io.hdf5_guard import translated
+from tabular_labels.io.slp_layout import CORE, embedded_number
+from tabular_labels.model.tables import Attachments, Catalog, Structure, numbering
+
+__all__ = ["copy_objects", "count_objects", "digest_of_rows", "report", "restore_objects"]
+
+# Members that belong to another, which is the one that is counted.
+_PARTS = ("mask_", "roi_", "label_image_", "session_data")
+_NAMES = {"sessions_json": "sessions", "identity": "identities", "video_crops": "video crops"}
+# Columns that have one row for each thing of a group.
+_ROWS = ("name", "x1", "x", "video", "owner_id", "category_owner_id")
+# Attributes that belong to the layout of a member of ours.
+_OWN_ATTRIBUTES = {"metadata": frozenset({"json", "format_id"})}
+_TABLE_ATTRIBUTES = frozenset({"field_names", "video_ids"})
+
+
+def count_objects(file: h5py.File, extra_columns: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    """Count what a file holds beyond our tables, by name.
+
+    Args:
+        file: The open file.
+        extra_columns: Columns beyond ours, by table.
+    """
+    counts: dict[str, int] = {}
+    mains = {name for name in file if not name.startswith(_PARTS)}
+    for name in file:
+        if name in CORE or embedded_number(name) is not None:
+            continue
+        if name.startswith(_PARTS) and _main_of(name) in mains:
+            continue
+        n = _count(file[name])
+        if n or name != "sessions_json":
+            counts[_NAMES.get(name, name)] = n
+    for table, columns in extra_columns.items():
+        if columns:
+            counts[f"columns of {table}"] = len(columns)
+    n_attributes = sum(len(names) for _, names in _extra_attributes(file))
+    return counts | ({"attributes": n_attributes} if n_attributes else {})
+
+
+def _main_of(name: str) -> str:
+    if name == "session_data":
+        return "sessions_json"
+    return f"{name[: name.rindex('_')] if name.startswith('label') else name.split('_')[0]}s"
+
+
+def _count(found: Any) -> int:
+    if isinstance(found, h5py.Dataset):
+        return 1 if not found.shape else int(found.shape[0])
+    if not isinstance(found, h5py.Group):
+        return 1
+    columns = [found[name] for name in _ROWS if name in found]
+    columns = [column for column in columns if isinstance(column, h5py.Dataset) and column.shape]
+    return int(columns[0].shape[0]) if columns else len(found)
+
+
+def _extra_attributes(file: h5py.File) -> Iterator[tuple[str, list[str]]]:
+    yield "/", list(file.attrs)
+    for name in sorted(CORE):
+        if name in file:
+            known = _OWN_ATTRIBUTES.get(name, _TABLE_ATTRIBUTES)
+            yield name, [key for key in file[name].attrs if key not in known]
+
+
+def copy_objects(
+    file: h5py.File, extra_columns: Mapping[str, tuple[str, ...]], path: PathLike
+) -> bytes:
+    """Copy what is beyond our tables into an HDF5 file in memory.
+
+    Members stand there under their names. A group with the name of one of our tables
+    holds that table's further columns and attributes.
+
+    Args:
+        file: The open file.
+        extra_columns: Columns beyond ours, by table.
+        path: The file, for messages.
+    """
+    name = f"{uuid.uuid4()}.h5"
+    with (
+        translated(path, "data beyond the tables"),
+        h5py.File(name, "w", driver="core", backing_store=False) as image,
+    ):
+        for member in file:
+            if member not in CORE and embedded_number(member) is None:
+                file.copy(member, image, name=member)
+        for table, columns in extra_columns.items():
+            for column in columns:
+                image[f"{table}/{_escaped(column)}"] = _column(file[table], column)
+        for place, names in _extra_attributes(file):
+            if names:
+                _copy_attributes(file[place], image.require_group(place), names)
+        image.flush()
+        return bytes(image.id.get_file_image())
+
+
+def _escaped(column: str) -> str:
+    return column.replace("%", "%25").replace("/", "%2F").replace(".", "%2E")
+
+
+def _unescaped(column: str) -> str:
+    return column.replace("%2E", ".").replace("%2F", "/").replace("%25", "%")
+
+
+def _column(table: h5py.Dataset, column: str) -> np.ndarray[Any, Any]:
+    if table.dtype.names is not None:
+        return np.asarray(table.fields(column)[:])
+    # A plain array names its columns elsewhere; those beyond ours are the last.
+    return np.asarray(table[:, int(column.rsplit(" ", 1)[1])])
+
+
+def _copy_attributes(source: Any, target: Any, names: list[str]) -> None:
+    for name in names:
+        if name not in target.attrs:
+            target.attrs.create(name, source.attrs[name], dtype=source.attrs.get_id(name).dtype)
+
+
+def extra_fields(image: h5py.File, table: str, rows: int) -> dict[str, h5py.Dataset]:
+    """Find the further columns of one of our tables that fit its number of rows."""
+    group = image.get(table)
+    if not isinstance(group, h5py.Group):
+        return {}
+    return {_unescaped(name): group[name] for name in group if len(group[name]) == rows}
+
+
+def restore_objects(image: h5py.File, file: h5py.File) -> None:
+    """Copy attachments into a file in which our tables stand already.
+
+    Args:
+        image: What `copy_objects` made, opened.
+        file: The file being written.
+    """
+    for name in image:
+        if name in CORE:
+            _copy_attributes(image[name], file[name], list(image[name].attrs))
+            continue
+        if name in file:
+            del file[name]
+        image.copy(name, file, name=name)
+    _copy_attributes(image, file, list(image.attrs))
+
+
+def digest_of_rows(catalog: Catalog, n_frames: int, n_instances: int) -> str:
+    """Digest the numbering of a file whose ids are its row numbers, see `numbering`."""
+    frame_id = np.arange(n_frames, dtype=np.uint32)
+    instance_id = np.arange(n_instances, dtype=np.uint32)
+    frames = pl.DataFrame({"frame_id": frame_id, "position": frame_id})
+    # Which frame an instance is in does not enter the digest while frames are in order.
+    instances = pl.DataFrame({"instance_id": instance_id, "frame_id": instance_id * 0})
+    return numbering(catalog, Structure(frames, instances, catalog.n_nodes))
+
+
+def report(path: PathLike, counts: Mapping[str, int], *, strict: bool, stacklevel: int = 3) -> None:
+    """Name in one warning what a file holds beyond our tables.
+
+    Raises:
+        UnmodelledDataError: With ``strict``.
+    """
+    if not counts:
+        return
+    found = ", ".join(f"{what} ({n})" for what, n in counts.items())
+    if strict:
+        raise UnmodelledDataError(
+            str(path),
+            place="the file",
+            found=found,
+            expected="videos, skeletons, tracks, suggestions, frames, instances and points only",
+            remedy="Read without strict=True to leave this aside.",
+        )
+    message = f"{path}: data that the tables do not hold: {found}"
+    warnings.warn(message, UnmodelledDataWarning, stacklevel=stacklevel)
+
+
+def describe(attachments: Attachments) -> str:
+    """Name what attachments hold, for messages."""
+    return ", ".join(f"{what} ({n})" for what, n in attachments.counts.items())

@@ -1,0 +1,281 @@
+"""Open HDF5 files as data: no links out of the file, no plugins, no sizes it cannot hold."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISDIR
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5d, h5l, h5o
+
+from tabular_labels._types import PathLike
+from tabular_labels.errors import FileFormatError, TabularLabelsError, UnsafeFileError
+
+__all__ = [
+    "broken",
+    "check_dataset",
+    "check_members",
+    "check_size",
+    "member",
+    "open_guarded",
+    "parse_json",
+    "read_text",
+    "read_texts",
+    "translated",
+]
+
+REMEDY = "Restore the file from a copy, or save it again with the program that wrote it."
+_UNSAFE = "Ask whoever sent the file for one that holds its data itself."
+
+# Built into the HDF5 library or h5py; anything else would load a plugin.
+_FILTERS = frozenset(
+    {
+        h5py.h5z.FILTER_DEFLATE,
+        h5py.h5z.FILTER_SHUFFLE,
+        h5py.h5z.FILTER_FLETCHER32,
+        h5py.h5z.FILTER_LZF,
+    }
+)
+_PACKERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF})
+_LARGEST_RATIO = 1100  # deflate stays below 1032
+_SMALL = 64 * 2**20  # sizes that need no justification
+_TEXTS_AT_ONCE = 1024
+_MOST_OBJECTS = 1_000_000
+_LARGEST_JSON = 512 * 2**20
+
+
+def broken(
+    path: PathLike, place: str, found: str, expected: str, remedy: str = REMEDY
+) -> FileFormatError:
+    """Build the error for a file that does not hold what its format promises."""
+    return FileFormatError(
+        os.fspath(path), place=place, found=found, expected=expected, remedy=remedy
+    )
+
+
+def _unsafe(path: PathLike, place: str, found: str, expected: str) -> UnsafeFileError:
+    return UnsafeFileError(
+        os.fspath(path), place=place, found=found, expected=expected, remedy=_UNSAFE
+    )
+
+
+@contextmanager
+def translated(path: PathLike, place: str) -> Iterator[None]:
+    """Turn what the HDF5 library says about damaged bytes into our error."""
+    try:
+        yield
+    except TabularLabelsError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError) as error:
+        found = f"something the HDF5 library cannot read ({_first_line(error)})"
+        raise broken(path, place, found, "readable data") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+@contextmanager
+def open_guarded(path: PathLike) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading after looking at every link in it.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The open file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: It is not an HDF5 file, truncated or damaged.
+        UnsafeFileError: It links to other files.
+    """
+    if S_ISDIR(Path(path).stat().st_mode):
+        raise broken(path, "the file", "a directory", "an HDF5 file")
+    if not h5py.is_hdf5(os.fspath(path)):
+        raise broken(path, "the file", "no HDF5 signature", "an HDF5 file (.slp)")
+    with translated(path, "the file"):
+        file = h5py.File(path, "r", locking="best-effort")
+    with file:
+        with translated(path, "the table of contents"):
+            check_members(file, path)
+        yield file
+
+
+def check_members(file: h5py.File, path: PathLike) -> None:
+    """Refuse links out of the file and data kept elsewhere, in every group but pictures.
+
+    Groups of embedded pictures are left to whoever reads them; `member` checks the way.
+    """
+    waiting: list[tuple[str, Any]] = [("", file.id)]
+    seen: set[int] = set()
+    while waiting:
+        place, group = waiting.pop()
+        for name in _names(group):
+            here = f"{place}/{name.decode('utf-8', 'replace')}"
+            _check_link(group, name, path, here)
+            if not place and _is_pictures(name):
+                continue
+            info = h5o.get_info(group, name)
+            if info.addr in seen:
+                continue
+            seen.add(info.addr)
+            if len(seen) > _MOST_OBJECTS:
+                raise broken(path, here, "over a million objects", "a labels file")
+            if info.type == h5o.TYPE_GROUP:
+                waiting.append((here, h5o.open(group, name)))
+            elif info.type == h5o.TYPE_DATASET:
+                check_dataset(h5o.open(group, name), path, here)
+
+
+def _names(group: Any) -> list[bytes]:
+    names: list[bytes] = []
+    group.links.iterate(names.append)
+    return names
+
+
+def _is_pictures(name: bytes) -> bool:
+    return name.startswith(b"video") and name[5:].isdigit()
+
+
+def _check_link(group: Any, name: bytes, path: PathLike, place: str) -> None:
+    if group.links.get_info(name).type == h5l.TYPE_HARD:
+        return
+    raise _unsafe(path, place, "a link to somewhere else", "the data itself")
+
+
+def check_dataset(dataset: Any, path: PathLike, place: str) -> None:
+    """Refuse a dataset that is kept in other files or needs plugins to be read.
+
+    Args:
+        dataset: A low-level dataset (``h5py.Dataset.id``).
+        path: The file, for messages.
+        place: The dataset's path in it.
+    """
+    plist = dataset.get_create_plist()
+    if plist.get_layout() == h5d.VIRTUAL:
+        raise _unsafe(path, place, "a virtual dataset", "the data itself")
+    if plist.get_layout() == h5d.CONTIGUOUS and plist.get_external_count():
+        raise _unsafe(path, place, "a dataset kept in other files", "the data itself")
+    filters = _filters(plist)
+    if not _FILTERS.issuperset(filters):
+        found = f"the filter {min(set(filters) - _FILTERS)}"
+        raise _unsafe(path, place, found, "gzip, lzf, shuffle or fletcher32")
+    if sum(code in _PACKERS for code in filters) > 1:
+        raise _unsafe(path, place, "data packed more than once", "one compression filter")
+
+
+def _filters(plist: Any) -> list[int]:
+    return [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+
+
+def check_size(dataset: Any, path: PathLike, place: str) -> None:
+    """Refuse a dataset that claims more items than its stored bytes can hold.
+
+    Args:
+        dataset: A low-level dataset (``h5py.Dataset.id``).
+        path: The file, for messages.
+        place: The dataset's path in it.
+    """
+    plist, stored = dataset.get_create_plist(), dataset.get_storage_size()
+    size = Path(path).stat().st_size
+    if stored > size:
+        raise broken(path, place, f"{stored} stored bytes", f"at most the file's {size}")
+    item = dataset.get_type().get_size()
+    room = stored * (_LARGEST_RATIO if _PACKERS.intersection(_filters(plist)) else 1)
+    claimed = _product(dataset.shape or ()) * item
+    if claimed > room:
+        found = f"{dataset.shape} items ({claimed} bytes) in {stored} stored bytes"
+        raise broken(path, place, found, "every item stored")
+    if plist.get_layout() == h5d.CHUNKED:
+        chunk = _product(plist.get_chunk()) * item
+        if chunk > max(room, _SMALL):
+            raise broken(path, place, f"chunks of {chunk} bytes", f"at most {room}")
+
+
+def _product(sizes: Any) -> int:
+    result = 1
+    for size in sizes:
+        result *= int(size)
+    return result
+
+
+def member(group: h5py.Group, name: str, path: PathLike) -> Any:
+    """Return a direct member of a group, or None; never follow a link out.
+
+    Args:
+        group: An open group.
+        name: One name, without slashes.
+        path: The file, for messages.
+
+    Returns:
+        The h5py group or dataset, or None when there is none.
+    """
+    key = name.encode()
+    if not group.id.links.exists(key):
+        return None
+    place = f"{group.name.rstrip('/')}/{name}"
+    with translated(path, place):
+        _check_link(group.id, key, path, place)
+        found = group[name]
+        if isinstance(found, h5py.Dataset):
+            check_dataset(found.id, path, place)
+            check_size(found.id, path, place)
+    return found
+
+
+def read_text(value: Any, path: PathLike, place: str) -> str:
+    """Decode a JSON attribute or scalar dataset: bytes, text, or an array of bytes."""
+    if isinstance(value, np.ndarray):
+        value = value.tobytes().rstrip(b"\0") if value.dtype.kind in "SuiV" else value.item()
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise broken(path, place, "bytes that are not UTF-8", "text") from error
+    if isinstance(value, str):
+        return str(value)
+    raise broken(path, place, type(value).__name__, "text")
+
+
+def read_texts(dataset: h5py.Dataset, path: PathLike) -> list[str]:
+    """Read a list of texts: variable-length or fixed, or the empty float64 of old writers."""
+    place = dataset.name
+    if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
+        raise broken(path, place, "no list", "a list of texts")
+    if not dataset.size:
+        return []
+    if dataset.dtype.kind not in "SO" or h5py.check_dtype(ref=dataset.dtype):
+        raise broken(path, place, f"items of type {dataset.dtype}", "texts")
+    texts: list[str] = []
+    room = 4 * os.stat(path).st_size + _SMALL  # noqa: PTH116 - any kind of path
+    for start in range(0, len(dataset), _TEXTS_AT_ONCE):
+        with translated(path, place):
+            values = dataset[start : start + _TEXTS_AT_ONCE]
+        texts += [read_text(value, path, place) for value in values]
+        room -= sum(map(len, values))
+        if room < 0:
+            raise broken(path, place, "more text than the file has bytes", "each text once")
+    return texts
+
+
+def parse_json(text: str, path: PathLike, place: str) -> Any:
+    """Parse JSON, bounded in size and depth.
+
+    Raises:
+        FileFormatError: It is not JSON, too large, or nested too deeply.
+    """
+    if len(text) > _LARGEST_JSON:
+        raise broken(path, place, f"{len(text)} characters of JSON", f"at most {_LARGEST_JSON}")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise broken(path, place, f"no valid JSON ({error})", "JSON") from error
+    except RecursionError:
+        raise broken(path, place, "JSON nested too deeply", "JSON") from None

@@ -1,0 +1,277 @@
+"""A ``.slp`` file as a source: metadata at once, rows when they are asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import IntArray, PathLike
+from tabular_labels.errors import DanglingReferenceWarning
+from tabular_labels.io.attachments import copy_objects, count_objects, digest_of_rows, report
+from tabular_labels.io.hdf5_guard import member, open_guarded, translated
+from tabular_labels.io.hdf5_records import Extents, FileState, Records, find_records
+from tabular_labels.io.slp_catalog import Header, read_header
+from tabular_labels.io.slp_layout import (
+    FRAMES,
+    INSTANCES,
+    LARGEST_FRAME_IDX,
+    MID_PIXEL_FORMAT,
+    NEGATIVE_FRAMES,
+    POINTS,
+    PRED_POINTS,
+)
+from tabular_labels.io.slp_points import PointTable, read_points
+from tabular_labels.io.slp_structure import Known, Leftovers, read_structure
+from tabular_labels.io.slp_videos import embedded_numbers
+from tabular_labels.io.video_search import VideoSearch
+from tabular_labels.model import schema
+from tabular_labels.model.source import Counts
+from tabular_labels.model.tables import Attachments, Catalog, LabelTables, Structure
+
+__all__ = ["SlpSource", "load_slp", "open_slp"]
+
+_TABLES = {"frames": FRAMES, "instances": INSTANCES, "points": POINTS, "pred_points": PRED_POINTS}
+_COLUMNS = tuple(schema.POINTS.memory_columns)
+_OPTIONAL = {"instances": ("tracking_score",)}
+
+
+def open_slp(
+    path: PathLike, *, strict: bool = False, video_search: VideoSearch | None = None
+) -> SlpSource:
+    """Open a ``.slp`` file without reading its frames, instances and points.
+
+    Args:
+        path: The file.
+        strict: Raise instead of warning when the file holds more than our tables.
+        video_search: How to find videos that moved: a function that edits the list of
+            video entries in place, or folders to look in.
+
+    Returns:
+        A source that reads rows when they are asked for. It may be used from several
+        threads and pickled; it raises when the file changed since.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FormatVersionError: The file's format is not one we know.
+        UnsafeFileError: It refers to other files, or needs plugins.
+        FileFormatError: It is broken in another way.
+        UnmodelledDataError: With ``strict``: it holds more than our tables.
+    """
+    source = _open(path, video_search)
+    report(source.path, source.catalog.attachments.counts, strict=strict)
+    return source
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What was found on opening the file."""
+
+    state: FileState
+    header: Header
+    tables: Mapping[str, Records]
+    negative: IntArray
+
+
+class SlpSource:
+    """A ``.slp`` file, see `open_slp`.
+
+    Of the structure it returns, ``part`` 0 are the user points and 1 the predicted ones.
+    """
+
+    def __init__(self, layout: _Layout, catalog: Catalog) -> None:
+        self._layout = layout
+        self._catalog = catalog
+        # Racing threads find the same.
+        self._extents: dict[str, Extents | None] = {}
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._layout.state.path
+
+    @property
+    def format_id(self) -> float:
+        """The file's format."""
+        return self._layout.header.format_id
+
+    @property
+    def catalog(self) -> Catalog:
+        """The small tables; attachments refer to the file."""
+        return self._catalog
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the file's tables."""
+        rows = {name: records.rows for name, records in self._layout.tables.items()}
+        return Counts(rows["frames"], rows["instances"], rows["points"] + rows["pred_points"])
+
+    def load_structure(self) -> Structure:
+        """Read and validate frames and instances, block by block.
+
+        Returns:
+            Frames and instances in canonical order; their ids are rows of the file.
+
+        Raises:
+            FileFormatError: A reference or range is out of bounds, or ranges overlap; or
+                the file changed since it was opened.
+
+        Warns:
+            DanglingReferenceWarning: Instances come from predictions that are in no frame.
+            UnmodelledDataWarning: Rows belong to no frame or instance.
+        """
+        structure, left = self._read_structure()
+        report(self.path, left.counts, strict=False)
+        _warn_dangling(self.path, left)
+        return structure
+
+    def read_points(
+        self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        """Read ranges of point rows, concatenated.
+
+        Args:
+            part: 0 for user points, 1 for predicted ones, of each range; None where only
+                one kind is there.
+            start: First row of each range.
+            count: Number of rows of each range.
+            columns: Names from ``x``, ``y``, ``visible``, ``complete``, ``score``.
+
+        Returns:
+            Those columns, in pixels from the centre of the first pixel; missing as null.
+            User points have no score.
+        """
+        tables = [self._point_table("points"), self._point_table("pred_points")]
+        which = int(tables[0].records.rows == 0)
+        return read_points(tables, which if part is None else part, start, count, columns)
+
+    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
+        """Leave it to the structure."""
+        return None
+
+    def scan(self, table: str) -> pl.LazyFrame | None:
+        """Leave it to the structure and `read_points`."""
+        return None
+
+    def load(self) -> LabelTables:
+        """Read everything; attachments are held in memory."""
+        return self._load(strict=False)
+
+    def _load(self, *, strict: bool, counts: Mapping[str, int] | None = None) -> LabelTables:
+        structure, left = self._read_structure()
+        report(self.path, {**(counts or {}), **left.counts}, strict=strict, stacklevel=4)
+        _warn_dangling(self.path, left)
+        n = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()]
+        start = structure.point_start
+        start = structure.point_offsets[:-1] if start is None else start
+        points = self.read_points(structure.part, start, n, _COLUMNS)
+        catalog = replace(self._catalog, attachments=self._in_memory(left))
+        return LabelTables(catalog, structure.frames, structure.instances, points)
+
+    def _read_structure(self) -> tuple[Structure, Leftovers]:
+        tables, catalog = self._layout.tables, self._catalog
+        known = Known(
+            catalog.videos.height,
+            catalog.tracks.height,
+            catalog.n_nodes[: catalog.skeletons.height],
+            (tables["points"].rows, tables["pred_points"].rows),
+            embedded_numbers(catalog.videos["backend"].to_list()),
+            self._layout.negative,
+        )
+        where = self._where("frames"), self._where("instances")
+        return read_structure(tables["frames"], tables["instances"], known, where)
+
+    def _where(self, name: str) -> Extents | None:
+        if name not in self._extents:
+            self._extents[name] = self._layout.tables[name].locate()
+        return self._extents[name]
+
+    def _point_table(self, name: str) -> PointTable:
+        is_old = name == "points" and self.format_id < MID_PIXEL_FORMAT
+        records = self._layout.tables[name]
+        return PointTable(records, self._where(name), -0.5 if is_old else 0.0)
+
+    def _in_memory(self, left: Leftovers) -> Attachments:
+        """Copy attachments out of the file; without the numbering where rows have other ids."""
+        attachments = self._catalog.attachments
+        if attachments.path is None:
+            return attachments
+        extra = _extra_columns(self._layout.tables, with_points=left.points_in_order)
+        with open_guarded(self.path) as file:
+            self._layout.state.require(Path(self.path).stat())
+            image = copy_objects(file, extra, self.path)
+        digest = attachments.numbering if left.ids_are_rows else ""
+        return replace(attachments, path=None, image=image, numbering=digest)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what was found on opening; nothing is held open."""
+        return {"_layout": self._layout, "_catalog": self._catalog, "_extents": {}}
+
+
+def load_slp(path: PathLike, *, strict: bool, video_search: VideoSearch | None) -> LabelTables:
+    """Read everything, with one warning for all that the tables do not hold."""
+    source = _open(path, video_search)
+    return source._load(strict=strict, counts=source.catalog.attachments.counts)
+
+
+def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
+    with open_guarded(path) as file:
+        state = FileState.of(path)
+        header = read_header(file, state, video_search)
+        tables = {
+            name: find_records(file, state, name, layout, _OPTIONAL.get(name, ()))
+            for name, layout in _TABLES.items()
+        }
+        layout = _Layout(state, header, tables, _read_negative(file, state))
+        with translated(path, "the table of contents"):
+            objects = count_objects(file, _extra_columns(tables, with_points=True))
+    counts = {**header.counts, **objects}
+    if not counts:
+        return SlpSource(layout, header.catalog)
+    metadata = {**header.leftovers, "format_id": header.format_id}
+    rows = tables["frames"].rows, tables["instances"].rows
+    digest = digest_of_rows(header.catalog, *rows) if objects else ""
+    attachments = Attachments(
+        counts, path=state.path if objects else None, metadata=metadata, numbering=digest
+    )
+    return SlpSource(layout, replace(header.catalog, attachments=attachments))
+
+
+def _extra_columns(
+    tables: Mapping[str, Records], *, with_points: bool
+) -> dict[str, tuple[str, ...]]:
+    return {
+        name: records.extra
+        for name, records in tables.items()
+        if with_points or name in ("frames", "instances")
+    }
+
+
+def _read_negative(file: h5py.File, state: FileState) -> IntArray:
+    if member(file, "negative_frames", state.path) is None:
+        return np.zeros((0, 2), np.int64)
+    records = find_records(file, state, "negative_frames", NEGATIVE_FRAMES)
+    found = np.zeros((records.rows, 2), np.int64)
+    with records.reader(records.locate()) as reader:
+        for at, block in reader.blocks():
+            for k, column in enumerate(("video_id", "frame_idx")):
+                values = records.integers(block, column, at)
+                good = (values >= 0) & (values <= LARGEST_FRAME_IDX)
+                records.require(good, column, values, at, f"0 to {LARGEST_FRAME_IDX}")
+                found[at : at + len(block), k] = values
+    return found
+
+
+def _warn_dangling(path: str, left: Leftovers) -> None:
+    if left.dangling:
+        message = (
+            f"{path}: {left.dangling} instances come from predictions that are in no frame; "
+            "their from_predicted is null"
+        )
+        warnings.warn(message, DanglingReferenceWarning, stacklevel=4)

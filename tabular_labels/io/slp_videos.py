@@ -1,0 +1,265 @@
+"""Videos of a ``.slp`` file: its JSON rows and our table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import polars as pl
+
+from tabular_labels._types import Json, PathLike
+from tabular_labels.io.hdf5_guard import broken, member, parse_json, read_text
+from tabular_labels.io.slp_layout import embedded_number
+from tabular_labels.model.schema import VIDEOS
+
+__all__ = ["PACKAGE", "dump_videos", "embedded_numbers", "read_video_rows", "video_table"]
+
+PACKAGE = "."
+"""The filename of a video whose pictures are in the project's own file."""
+
+# Facts of ours that the row's own keys cannot express.
+_OURS = "tabular_labels"
+_SOURCES = ("source_video", "original_video")
+_SIZES = ("n_frames", "height", "width", "channels")
+
+
+@dataclass(frozen=True)
+class _Facts:
+    filename: str
+    sizes: tuple[int | None, int | None, int | None, int | None]
+    fps: float | None
+
+
+def read_video_rows(
+    rows: Sequence[object], file: h5py.File, path: PathLike
+) -> tuple[list[Json], dict[str, Any]]:
+    """Check the rows, and complete embedded videos by what their groups hold.
+
+    Args:
+        rows: Parsed rows of ``videos_json`` (or of the old metadata).
+        file: The open file.
+        path: The same file, for messages.
+
+    Returns:
+        ``{"backend": {...}}`` of each video, the original video under the backend's
+        ``source_video``; and the rows' other values by row number.
+    """
+    videos: list[Json] = []
+    others: dict[str, Any] = {}
+    for i, row in enumerate(rows):
+        place = f"videos_json, row {i}"
+        if not isinstance(row, dict):
+            raise broken(path, place, f"{row!r}"[:200], "a video")
+        backend = row.get("backend", row)
+        if not isinstance(backend, dict):
+            raise broken(path, place, f"the backend {backend!r}"[:200], "an object")
+        backend = dict(backend)
+        if "backend" in row:
+            if "filename" not in backend and "filenames" not in backend:
+                backend["filename"] = row.get("filename", "")
+            backend |= {key: row[key] for key in _SOURCES if row.get(key) is not None}
+            left = row.keys() - {"backend", "filename", *_SOURCES}
+            if left:
+                others[str(i)] = {key: row[key] for key in sorted(left)}
+        if backend.get("filename") == PACKAGE:
+            _complete(backend, file, path)
+        videos.append({"backend": backend})
+    return videos, others
+
+
+def _complete(backend: Json, file: h5py.File, path: PathLike) -> None:
+    """Add the shape and the source of embedded pictures, which old packages keep beside them."""
+    number = embedded_number(backend.get("dataset"))
+    group = member(file, f"video{number}", path) if number is not None else None
+    if not isinstance(group, h5py.Group):
+        return
+    for key in _SOURCES:
+        source = member(group, key, path)
+        if key not in backend and isinstance(source, h5py.Group):
+            text = _source_text(source, path)
+            if text is not None:
+                backend[key] = parse_json(text, path, source.name)
+    pictures = member(group, "video", path)
+    if backend.get("shape") is None and isinstance(pictures, h5py.Dataset):
+        sizes = [pictures.attrs.get(key) for key in ("height", "width", "channels")]
+        if pictures.ndim == 4:
+            sizes = list(pictures.shape[1:])
+        if all(_is_size(size) for size in sizes) and pictures.ndim:
+            backend["shape"] = [int(size) for size in (pictures.shape[0], *sizes)]
+
+
+def _is_size(value: Any) -> bool:
+    return value is not None and getattr(value, "ndim", 0) == 0 and int(value) == value >= 0
+
+
+def _source_text(source: h5py.Group, path: PathLike) -> str | None:
+    dataset = member(source, "json", path)
+    if isinstance(dataset, h5py.Dataset) and dataset.shape == ():
+        return read_text(dataset[()], path, dataset.name)
+    if "json" in source.attrs:
+        return read_text(source.attrs["json"], path, f"{source.name}, attribute json")
+    return None
+
+
+def video_table(videos: Sequence[Json], path: PathLike) -> pl.DataFrame:
+    """Build the table of videos.
+
+    ``backend`` keeps the row's backend as JSON text. Of pictures embedded in the file
+    itself it keeps the filename ``"."``, while ``filename`` says where the file is, so
+    that a copy of the labels elsewhere still refers to it. An embedded video counts its
+    source's frames, as the labels do, not the embedded ones.
+
+    Args:
+        videos: ``{"backend": {...}}`` of each video.
+        path: The file they came from.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in VIDEOS.columns}
+    for i, video in enumerate(videos):
+        backend = dict(video["backend"])
+        ours = backend.pop(_OURS, {})
+        facts = _facts(backend, str(path))
+        sizes: dict[str, Any] = dict(zip(_SIZES, facts.sizes, strict=True))
+        if isinstance(ours, dict):
+            sizes |= {key: _size(ours[key]) for key in _SIZES if key in ours}
+        row = {"video_id": i, "filename": facts.filename, "backend": _dump(backend)}
+        for key, value in (row | sizes | {"fps": facts.fps}).items():
+            columns[key].append(value)
+    return pl.DataFrame(columns, schema=VIDEOS.memory_columns)
+
+
+def _facts(backend: Mapping[str, Any], package: str) -> _Facts:
+    """Read the filename, the shape and the rate that a backend states."""
+    names = backend.get("filenames")
+    names = names if isinstance(names, list) else []
+    stated = backend.get("filename")
+    filename = next((n for n in (stated, *names) if isinstance(n, str) and n), "")
+    if isinstance(stated, list):
+        filename = next((n for n in stated if isinstance(n, str)), "")
+    shape = _shape(backend)
+    if shape is None:
+        sizes = [_size(backend.get(key)) for key in ("height_", "width_", "channels_")]
+        shape = (len(names) or None, sizes[0], sizes[1], sizes[2])
+    if embedded_number(backend.get("dataset")) is not None:
+        source = backend.get("source_video", backend.get("original_video"))
+        inner = source.get("backend") if isinstance(source, dict) else None
+        original = _shape(inner) if isinstance(inner, dict) else None
+        shape = (original[0] if original else None, *shape[1:])
+    fps: Any = backend.get("fps")
+    is_rate = isinstance(fps, int | float) and not isinstance(fps, bool)
+    rate = float(fps) if is_rate and math.isfinite(fps) and fps > 0 else None
+    return _Facts(package if filename == PACKAGE else filename, shape, rate)
+
+
+def _shape(
+    backend: Mapping[str, Any],
+) -> tuple[int | None, int | None, int | None, int | None] | None:
+    shape = backend.get("shape")
+    if not isinstance(shape, list) or len(shape) != 4:
+        return None
+    sizes = [_size(value) for value in shape]
+    return None if None in sizes else (sizes[0], sizes[1], sizes[2], sizes[3])
+
+
+def _size(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def embedded_numbers(backends: Sequence[str]) -> dict[int, int]:
+    """Map k of each dataset ``video<k>/video`` to the row of the video that names it."""
+    found: dict[int, int] = {}
+    for row, text in enumerate(backends):
+        number = embedded_number(json.loads(text).get("dataset"))
+        if number is not None:
+            found.setdefault(number, row)
+    return found
+
+
+def dump_videos(
+    videos: pl.DataFrame, target: PathLike, others: Mapping[str, Any], *, classic: bool
+) -> list[str]:
+    """Write the rows of ``videos_json``.
+
+    The columns decide: where a filename, shape or rate differs from what the backend
+    states, the backend is changed.
+
+    Args:
+        videos: The table of videos.
+        target: The file to be written.
+        others: Other values of rows, as `read_video_rows` returned them.
+        classic: Write only the keys that the classic programs know.
+
+    Raises:
+        FileFormatError: A video's pictures are inside the file to be replaced.
+    """
+    rows = []
+    for i, row in enumerate(videos.iter_rows(named=True)):
+        backend = parse_json(row["backend"], target, f"videos, row {i}, backend")
+        if not isinstance(backend, dict):
+            raise broken(target, f"videos, row {i}", "no object as backend", "an object")
+        _require_elsewhere(backend, row["filename"], target, i)
+        sources = {key: backend.pop(key) for key in _SOURCES if key in backend}
+        _update(backend, sources, row)
+        if classic:
+            rows.append(_dump({"backend": _classic_keys(backend)}))
+            continue
+        names = backend.get("filenames")
+        shown = names if isinstance(names, list) else backend.get("filename")
+        rest = others.get(str(i), {})
+        rows.append(_dump({"filename": shown, "backend": backend, **sources, **rest}))
+    return rows
+
+
+def _require_elsewhere(backend: Json, filename: str, target: PathLike, row: int) -> None:
+    if embedded_number(backend.get("dataset")) is None:
+        return
+    here, there = Path(target), Path(filename)
+    if here.exists() and there.exists() and here.samefile(there):
+        raise broken(
+            target,
+            f"videos, row {row}",
+            "pictures embedded in the file that would be replaced",
+            "another file to write to",
+            "Save under another name; the new file will refer to this one for its pictures.",
+        )
+
+
+def _update(backend: Json, sources: Json, row: Mapping[str, Any]) -> None:
+    if backend.get("filename") == PACKAGE:
+        backend["filename"] = row["filename"]
+    facts = _facts({**backend, **sources}, "")
+    if facts.filename != row["filename"]:
+        backend["filename"] = row["filename"]
+    if facts.fps != row["fps"]:
+        backend["fps"] = row["fps"]
+    sizes = tuple(row[key] for key in _SIZES)
+    if facts.sizes == sizes:
+        return
+    if None not in sizes and embedded_number(backend.get("dataset")) is None:
+        backend["shape"] = list(sizes)
+        return
+    stated = zip(_SIZES, sizes, facts.sizes, strict=True)
+    backend[_OURS] = {key: size for key, size, old in stated if size != old}
+
+
+def _classic_keys(backend: Json) -> Json:
+    """Keep what the classic program's video of this kind understands."""
+    keys: tuple[str, ...]
+    if "filenames" in backend:
+        keys = ("filename", "filenames", "height_", "width_", "channels_", "grayscale")
+    elif backend.get("dataset"):
+        keys = ("filename", "dataset", "input_format", "convert_range")
+    elif "index_by_original" in backend:
+        keys = ("filename", "index_by_original")
+    else:
+        backend = {"dataset": "", "input_format": "", "bgr": True, **backend}
+        keys = ("filename", "grayscale", "bgr", "dataset", "input_format")
+    return {key: backend[key] for key in keys if backend.get(key) is not None}

@@ -182,11 +182,12 @@ class ConflictError(TabularLabelsError, RuntimeError):
 class MissingExtraError(TabularLabelsError, ImportError):
     """An optional dependency is needed; the message says how to install it."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
+    def __init__(self, package: str, extra: str | None, purpose: str) -> None:
         self.package, self.extra, self.purpose = package, extra, purpose
+        wanted = package if extra is None else f'"tabular-labels[{extra}]"'
         super().__init__(
             f"{purpose} needs {package}, which is not installed. "
-            f'Install it with: python -m pip install "tabular-labels[{extra}]"'
+            f"Install it with: python -m pip install {wanted}"
         )
 
     def __reduce__(self) -> tuple[object, ...]:

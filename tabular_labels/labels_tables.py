@@ -15,7 +15,7 @@ from tabular_labels.errors import MissingExtraError, QueryError
 from tabular_labels.labels_core import LabelsCore, VideoLike
 from tabular_labels.levels import LevelReader
 from tabular_labels.model.schema import TABLES
-from tabular_labels.queries.occupancy import name_runs, track_runs
+from tabular_labels.queries.occupancy import named_runs, track_runs
 from tabular_labels.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class LabelsTables(LabelsCore):
         """
         if find_spec("pandas") is None:
             package, purpose = "pandas", "to_pandas"
-            raise MissingExtraError(package, "formats", purpose)
+            raise MissingExtraError(package, None, purpose)
         return self.to_polars(level, columns).to_pandas()
 
     def to_arrow(self, level: Level = "points", columns: Sequence[str] | None = None) -> pa.Table:
@@ -182,7 +182,7 @@ class LabelsTables(LabelsCore):
         """
         needed = ["video_id", "track_id", "frame_idx"]
         runs = track_runs(self._snapshot.scan("instances").select(needed)).collect()
-        return name_runs(self._snapshot.catalog, runs)
+        return named_runs(self._snapshot.catalog, runs)
 
     def to_xarray(self, video: VideoLike | None = None) -> xr.Dataset:
         """Return one video as a dataset in the form movement uses.
@@ -201,7 +201,7 @@ class LabelsTables(LabelsCore):
         """
         if find_spec("xarray") is None:
             package, purpose = "xarray", "to_xarray"
-            raise MissingExtraError(package, "formats", purpose)
+            raise MissingExtraError(package, None, purpose)
         import xarray as xr
 
         chosen = self._objects.videos[0] if video is None and self._objects.videos else video

@@ -10,6 +10,7 @@ import polars as pl
 from tabular_labels._types import Level
 from tabular_labels.errors import QueryError
 from tabular_labels.queries import denormalise
+from tabular_labels.queries.places import instances_of_frames
 from tabular_labels.store.snapshot import CHUNK_INSTANCES, Snapshot
 
 __all__ = ["LevelReader"]
@@ -86,9 +87,11 @@ class LevelReader:
         """Make the asked columns of a range of frames or instances."""
         snapshot = self._snapshot
         catalog, structure = snapshot.catalog, snapshot.structure
-        if self._level == "frames":
-            return denormalise.frame_columns(catalog, structure, wanted, rows)
         needed = denormalise.needed_points(catalog, self._level, wanted)
+        if self._level == "frames":
+            of_frames = instances_of_frames(structure, rows)
+            points = snapshot.read_points(needed, of_frames) if needed else None
+            return denormalise.frame_columns(catalog, structure, wanted, rows, points)
         points = snapshot.read_points(needed, rows) if needed else None
         if self._level == "points":
             return denormalise.point_columns(catalog, structure, points, wanted, rows)

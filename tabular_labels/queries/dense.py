@@ -1,0 +1,211 @@
+"""One video as a dense array of frames, tracks and nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, FloatArray, IntArray
+from tabular_labels.errors import QueryError
+from tabular_labels.model.offsets import rows_of_ids
+from tabular_labels.model.tables import Catalog, Structure
+from tabular_labels.queries.find import count_kind
+from tabular_labels.queries.places import instances_of_frames, rows_of_video
+
+__all__ = ["DenseLayout", "dense_layout", "scatter"]
+
+# From this share of a video's instances on, one run of points is read rather than many.
+READ_ALL = 0.75
+
+
+@dataclass(frozen=True)
+class DenseLayout:
+    """Which instances go where in a dense array.
+
+    Attributes:
+        shape: ``(n_frames, n_tracks, n_nodes)``.
+        first_frame: Frame index of the array's first row.
+        instance_rows: Instance rows whose points to read: int64, ascending.
+        slots: Place of each of them in the flattened first two axes, each at most once;
+            -1 for those read only because that is cheaper than leaving them out.
+        counts: Number of nodes of each of them.
+        is_user: Which of them are user instances.
+    """
+
+    shape: tuple[int, int, int]
+    first_frame: int
+    instance_rows: IntArray
+    slots: IntArray
+    counts: IntArray
+    is_user: BoolArray
+
+
+def dense_layout(
+    structure: Structure,
+    catalog: Catalog,
+    video_id: int,
+    *,
+    all_frames: bool = True,
+    untracked: bool = False,
+    n_video_frames: int | None = None,
+) -> DenseLayout:
+    """Decide the shape of one video's dense array, and which instance goes where.
+
+    Where a frame has user instances its predicted ones are left out. Columns follow the
+    list of tracks, and untracked instances are left out; with ``untracked``, or when no
+    frame has more than one instance, columns are places among the frame's instances.
+    Two instances that claim one place: the later in list order is kept. That holds for
+    several frames at one index, too.
+
+    Args:
+        structure: Frames and instances in canonical order.
+        catalog: Tracks and skeletons.
+        video_id: Key of the video.
+        all_frames: Begin at frame 0 and run to the video's length, or to the last frame
+            when that is later or the length is unknown; otherwise from the first to
+            the last frame.
+        untracked: One column per place in the frame.
+        n_video_frames: Length of the video, None if unknown.
+
+    Returns:
+        The layout; ``n_nodes`` is that of the largest skeleton. A video without frames
+        has no rows, and one without instances has the columns of the tracks.
+
+    Examples:
+        >>> from tabular_labels.model.tables import LabelTables
+        >>> tables = LabelTables()
+        >>> dense_layout(tables.structure, tables.catalog, 0).shape
+        (0, 0, 0)
+
+    Source:
+        ``Labels.numpy``, which opened the video to learn its length.
+    """
+    frames = rows_of_video(structure, video_id)
+    rows = instances_of_frames(structure, frames)
+    index = structure.frames["frame_idx"].to_numpy()[frames]
+    first, n_frames = _extent(index, n_video_frames, all_frames=all_frames)
+
+    is_user = structure.instances["kind"].to_physical().to_numpy()[rows] == 0
+    counts = np.diff(structure.instance_offsets[frames.start : frames.stop + 1])
+    n_user = count_kind(structure, "user")[frames]
+    chosen = is_user | np.repeat(n_user == 0, counts)
+    kept = np.where(n_user > 0, n_user, counts)
+    most = int(kept.max(initial=0))
+
+    if untracked or most == 1:
+        n_columns = most
+        column = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
+        frame = np.repeat(index - first, kept)
+    else:
+        n_columns = catalog.tracks.height
+        track = structure.instances["track_id"][rows].cast(pl.Int64).fill_null(-1).to_numpy()
+        # -1 is no key, so that untracked instances stand in no column.
+        column = rows_of_ids(catalog.tracks["track_id"].to_numpy(), track)
+        chosen &= column >= 0
+        column, frame = column[chosen], np.repeat(index - first, counts)[chosen]
+    slots = frame * n_columns + column
+    at = np.flatnonzero(chosen)
+    last = _last_of_each(slots, n_frames * n_columns)
+    if last is not None:
+        slots, at = slots[last], at[last]
+    if len(at) > READ_ALL * len(is_user):
+        everywhere = np.full(len(is_user), -1, np.int64)
+        everywhere[at] = slots
+        slots, at = everywhere, np.arange(len(is_user))
+    shape = (n_frames, n_columns, int(structure.n_nodes.max(initial=0)))
+    nodes = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()[rows][at]]
+    return DenseLayout(shape, first, at + rows.start, slots, nodes, is_user[at])
+
+
+def _extent(index: IntArray, length: int | None, *, all_frames: bool) -> tuple[int, int]:
+    """Return the first frame index and the number of rows."""
+    if not len(index):
+        return 0, 0
+    low, stop = int(index[0]), int(index[-1]) + 1
+    if all_frames:
+        # A negative index is odd but must not be lost.
+        low, stop = min(low, 0), max(stop, length or 0)
+    return low, stop - low
+
+
+def _last_of_each(slots: IntArray, n_slots: int) -> IntArray | None:
+    """Return the last place of each slot, or None when none is claimed twice."""
+    if not len(slots) or int(np.bincount(slots, minlength=n_slots).max()) == 1:
+        return None
+    order = np.argsort(slots, kind="stable")
+    is_last = np.append(np.diff(slots[order]) > 0, values=True)
+    return np.sort(order[is_last])
+
+
+def scatter(layout: DenseLayout, points: pl.DataFrame, out: FloatArray | None = None) -> FloatArray:
+    """Fill a dense array with points.
+
+    Args:
+        layout: Where each instance goes.
+        points: Points of ``layout.instance_rows`` in that order: ``x``, ``y`` (missing
+            is null), ``visible`` if invisible points shall count as missing, and
+            ``score`` to get it as a third value.
+        out: Array to fill, float32 of the right shape; a new one by default.
+
+    Returns:
+        float32, shape ``(n_frames, n_tracks, n_nodes, 2)``, or 3 with scores; pixels,
+        NaN = missing. Scores of user instances are NaN.
+
+    Raises:
+        QueryError: ``out`` has another shape or dtype.
+
+    Examples:
+        >>> layout = DenseLayout(
+        ...     (1, 1, 2), 0, np.array([0]), np.array([0]), np.array([2]), np.array([True])
+        ... )
+        >>> scatter(layout, pl.DataFrame({"x": [1.0, None], "y": [2.0, None]})).tolist()
+        [[[[1.0, 2.0], [nan, nan]]]]
+    """
+    names = [name for name in ("x", "y", "score") if name in points.columns]
+    n_frames, n_tracks, n_nodes = layout.shape
+    shape = (n_frames, n_tracks, n_nodes, len(names))
+    if out is None:
+        out = np.empty(shape, np.float32)
+    elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+        message = (
+            f"found an array of shape {out.shape} and dtype {out.dtype} to fill, expected a "
+            f"contiguous one of shape {shape} and float32. Leave `out` away to get a new one."
+        )
+        raise QueryError(message)
+    flat = out.reshape(n_frames * n_tracks, n_nodes, len(names))
+    widths = np.unique(layout.counts).tolist()
+    used = layout.slots >= 0
+    if widths != [n_nodes] or int(used.sum()) < len(flat):
+        out.fill(np.nan)
+    starts = np.cumsum(layout.counts) - layout.counts
+    for k, name in enumerate(names):
+        column = _values(points, name)
+        for width in widths:
+            of_width = used & (layout.counts == width)
+            if len(widths) == 1:
+                block = column.reshape(-1, width)
+                block = block if bool(of_width.all()) else block[of_width]
+            else:
+                block = column[starts[of_width, None] + np.arange(width)]
+            _place(flat[:, :width, k], layout.slots[of_width], block)
+    if "score" in names:
+        flat[layout.slots[used & layout.is_user], :, names.index("score")] = np.nan
+    return out
+
+
+def _place(flat: FloatArray, slots: IntArray, block: FloatArray) -> None:
+    """Write one value of many instances; in one piece when their slots follow each other."""
+    if len(slots) and bool((np.diff(slots) == 1).all()):
+        flat[int(slots[0]) : int(slots[-1]) + 1] = block
+    else:
+        flat[slots] = block
+
+
+def _values(points: pl.DataFrame, name: str) -> FloatArray:
+    """Return a column with NaN for missing, and for invisible where that is known."""
+    values: FloatArray = points[name].to_numpy()
+    if name != "score" and "visible" in points.columns and not points["visible"].all():
+        values = np.where(points["visible"].to_numpy(), values, np.nan)
+    return values

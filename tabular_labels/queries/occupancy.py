@@ -1,0 +1,186 @@
+"""Where each track is present, as runs of consecutive frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.tables import Catalog, Structure
+from tabular_labels.queries.names import name_ids
+from tabular_labels.queries.places import (
+    instance_places,
+    instances_of_frames,
+    rows_of_video,
+)
+
+__all__ = ["RUNS", "named_runs", "runs_of_video", "track_runs"]
+
+RUNS = pl.Schema(
+    {"video_id": pl.UInt32, "track_id": pl.UInt32, "start": pl.Int64, "stop": pl.Int64}
+)
+"""Columns of a table of runs."""
+
+
+def track_runs(instances: pl.LazyFrame, *, untracked: bool = False) -> pl.LazyFrame:
+    """Summarise where each track is present as runs of consecutive frames.
+
+    A track that holds several instances in one frame counts once there.
+
+    Args:
+        instances: Instances of any videos in any order, with ``video_id`` (UInt32),
+            ``track_id`` (UInt32, null = untracked) and ``frame_idx`` (Int64).
+        untracked: Whether the untracked instances of a video make runs of their own,
+            with a null ``track_id``; they are left out otherwise.
+
+    Returns:
+        One row per run, sorted by ``video_id``, ``track_id`` (null last), ``start``:
+
+        - ``video_id``, ``track_id`` (UInt32)
+        - ``start``, ``stop`` (Int64): 0-based frame indices, half-open.
+
+    Examples:
+        >>> instances = pl.LazyFrame(
+        ...     {"video_id": [0] * 4, "track_id": [7, 7, None, 7], "frame_idx": [3, 4, 4, 9]},
+        ...     schema={"video_id": pl.UInt32, "track_id": pl.UInt32, "frame_idx": pl.Int64},
+        ... )
+        >>> track_runs(instances).collect().rows()
+        [(0, 7, 3, 5), (0, 7, 9, 10)]
+        >>> track_runs(instances, untracked=True).collect().rows()[-1]
+        (0, None, 4, 5)
+
+    Source:
+        Replaces ``Labels.get_track_occupancy``.
+    """
+    places = instances.select("video_id", "track_id", "frame_idx")
+    if not untracked:
+        places = places.filter(pl.col("track_id").is_not_null())
+    # The columns change their meaning here, so nothing may be pushed past this step.
+    return places.map_batches(
+        _runs,
+        schema=RUNS,
+        predicate_pushdown=False,
+        projection_pushdown=False,
+        slice_pushdown=False,
+    )
+
+
+def _runs(places: pl.DataFrame) -> pl.DataFrame:
+    """Cut the sorted places where a step is more than one frame or leads to another track."""
+    if not places.height:
+        return pl.DataFrame(schema=RUNS)
+    video = places["video_id"].to_numpy()
+    frame = places["frame_idx"].to_numpy()
+    track = places["track_id"]
+    highest = -1 if track.null_count() == track.len() else _highest(track)
+    if track.null_count():
+        # A code after every track sorts the untracked last.
+        codes: IntArray = track.cast(pl.Int64).fill_null(highest + 1).to_numpy()
+    else:
+        codes = track.to_numpy()
+    video, codes, start, stop = _cut(video, codes, frame)
+    runs = pl.DataFrame(
+        {"video_id": video, "track_id": codes, "start": start, "stop": stop},
+        schema={**RUNS, "track_id": pl.Int64},
+    )
+    tracked = pl.when(pl.col("track_id") <= highest).then("track_id")
+    return runs.with_columns(tracked.cast(pl.UInt32).alias("track_id"))
+
+
+def _highest(ids: pl.Series) -> int:
+    return int(ids.max())  # type: ignore[arg-type]  # an integer column with values
+
+
+def _cut(
+    video: IntArray, track: IntArray, frame: IntArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Sort places and return video, track, start and stop of each run."""
+    low = [int(values.min()) for values in (video, track, frame)]
+    spans = [int(v.max()) - base + 1 for v, base in zip((video, track, frame), low, strict=True)]
+    # One index is left free between tracks, so that a step to the next one never looks like
+    # a step to the next frame.
+    width = spans[2] + 1
+    if spans[0] * spans[1] * width < 2**63:
+        key = (_from(video, low[0]) * spans[1] + _from(track, low[1])) * width
+        key += _from(frame, low[2])
+        key.sort()
+        first, last = _ends(np.diff(key) > 1, key)
+        group, start = np.divmod(first, width)
+        stop = last - group * width + 1
+        of_video, of_track = np.divmod(group, spans[1])
+        return of_video + low[0], of_track + low[1], start + low[2], stop + low[2]
+    # Keys too far apart to be packed into 63 bits.
+    order = np.lexsort((frame, track, video))
+    video, track, frame = video[order], track[order], frame[order]
+    breaks = (np.diff(frame) > 1) | (video[1:] != video[:-1]) | (track[1:] != track[:-1])
+    start, stop = _ends(breaks, frame)
+    video, _ = _ends(breaks, video)
+    track, _ = _ends(breaks, track)
+    return video, track, start, stop + 1
+
+
+def _from(values: IntArray, low: int) -> IntArray:
+    """Count from the lowest value, in int64."""
+    wide = values.astype(np.int64)
+    wide -= low
+    return wide
+
+
+def _ends(breaks: BoolArray, values: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the first and the last value of each stretch between breaks."""
+    after = np.flatnonzero(breaks) + 1
+    return values[np.append(0, after)], values[np.append(after - 1, len(values) - 1)]
+
+
+def runs_of_video(structure: Structure, video_id: int) -> pl.DataFrame:
+    """Summarise one video's tracks, in the order in which they first appear.
+
+    Args:
+        structure: Frames and instances in canonical order.
+        video_id: Key of the video; an unknown one has no runs.
+
+    Returns:
+        One row per run, tracks in order of their first appearance by ascending frame
+        index (in one frame: by their place in it), the runs of a track ascending:
+
+        - ``track_id`` (UInt32), null for the untracked instances
+        - ``start``, ``stop`` (Int64): half-open.
+        - ``first`` (UInt32): place of the track in the order of first appearance.
+
+    Examples:
+        >>> from tabular_labels.model.tables import LabelTables
+        >>> runs_of_video(LabelTables().structure, 0).columns
+        ['track_id', 'start', 'stop', 'first']
+    """
+    rows = instances_of_frames(structure, rows_of_video(structure, video_id))
+    tracks = structure.instances["track_id"][rows]
+    places = instance_places(structure, rows=rows).with_columns(tracks)
+    runs = _runs(places.select("video_id", "track_id", "frame_idx"))
+    appearance = tracks.unique(maintain_order=True).to_frame()
+    order = appearance.with_columns(first=pl.int_range(pl.len(), dtype=pl.UInt32))
+    return (
+        runs.join(order, on="track_id", nulls_equal=True, validate="m:1", maintain_order="left")
+        .sort("first", "start")
+        .select("track_id", "start", "stop", "first")
+    )
+
+
+def named_runs(catalog: Catalog, runs: pl.DataFrame) -> pl.DataFrame:
+    """Add the names of videos and tracks to a table of runs.
+
+    Args:
+        catalog: Videos and tracks of the project.
+        runs: As `track_runs` makes them.
+
+    Returns:
+        The rows with ``video`` and ``track`` (Enum; null for untracked) before their ids.
+    """
+    videos, tracks = catalog.videos, catalog.tracks
+    return runs.select(
+        name_ids(videos["filename"], videos["video_id"], runs["video_id"]).alias("video"),
+        "video_id",
+        name_ids(tracks["name"], tracks["track_id"], runs["track_id"]).alias("track"),
+        "track_id",
+        "start",
+        "stop",
+    )

@@ -1,0 +1,318 @@
+"""Write a Parquet project, or a new version of one, from tables."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from tabular_labels._types import IntArray, PathLike
+from tabular_labels.errors import FileFormatError, TabularLabelsError
+from tabular_labels.io.atomic import atomic_path, sync_directory, sync_file
+from tabular_labels.io.manifest import (
+    LARGE_TABLES,
+    DataFile,
+    Key,
+    Manifest,
+    Shard,
+    VersionInfo,
+    is_project,
+    is_published,
+    list_versions,
+    mark_project,
+    publish,
+    record_version,
+    version_path,
+)
+from tabular_labels.io.parquet_attachments import write_attachments
+from tabular_labels.io.parquet_views import render_views
+from tabular_labels.io.project_files import describe_file
+from tabular_labels.model.offsets import offsets_of_counts
+from tabular_labels.model.schema import TABLES
+from tabular_labels.model.source import Counts
+from tabular_labels.model.tables import LabelTables
+
+__all__ = [
+    "POINTS_PER_SHARD",
+    "ROW_GROUP_ROWS",
+    "ProjectExistsError",
+    "disk_table",
+    "write_parquet",
+    "write_table",
+]
+
+POINTS_PER_SHARD = 2_000_000
+# Measured: larger groups read one frame slower, smaller ones compress worse.
+ROW_GROUP_ROWS = 65_536
+
+
+class ProjectExistsError(TabularLabelsError, FileExistsError):
+    """There is a project already, and nobody said to write a new version of it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: found a project, expected nothing there. Write with overwrite=True to add a "
+            "version (earlier ones stay readable), or choose another path."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.path,)
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """Row ranges of one shard in the three tables."""
+
+    frames: slice
+    instances: slice
+    points: slice
+
+
+def write_parquet(
+    tables: LabelTables,
+    path: PathLike,
+    *,
+    overwrite: bool = False,
+    message: str = "",
+    points_per_shard: int = POINTS_PER_SHARD,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write tables as a Parquet project, or as a new version of one.
+
+    The new version appears whole, when everything it needs is on the disk, or not at
+    all; earlier versions stay readable.
+
+    Args:
+        tables: What to write, rows in canonical order.
+        path: A directory: absent, empty, or (with ``overwrite``) a project.
+        overwrite: Allow a new version in an existing project.
+        message: Why, for the history.
+        points_per_shard: Points that one file holds at most.
+        progress: Called with the number of files written and their total.
+
+    Raises:
+        ProjectExistsError: There is a project and ``overwrite`` is false.
+        FileFormatError: There is something else at the path.
+        ConflictError: Another writer created the same version first.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "mice"
+        >>> write_parquet(LabelTables(), folder)
+        >>> write_parquet(LabelTables(), folder, overwrite=True, message="again")
+        >>> list_versions(folder)
+        [1, 2]
+    """
+    root = Path(path)
+    parent = _prepare(root, overwrite=overwrite)
+    created: list[Path] = []
+    manifest: Manifest | None = None
+    try:
+        _make_folders(root, created)
+        shards = _write_shards(tables, root, points_per_shard, progress, created)
+        attached = write_attachments(tables.catalog.attachments, root, created)
+        for folder in {file.parent for file in created}:
+            sync_directory(folder)
+        info = _version_info(tables, parent, message)
+        manifest = Manifest(info, tables.catalog, tuple(shards), attachments=attached)
+        mark_project(root)
+        publish(root, manifest)
+    except BaseException:
+        if manifest is None or not is_published(root, manifest):
+            _remove(created)
+        raise
+    record_version(root, manifest)
+    with atomic_path(version_path(root, info.version, ".views.sql")) as temporary:
+        temporary.write_text(render_views(manifest), encoding="utf-8")
+
+
+def _prepare(root: Path, *, overwrite: bool) -> int | None:
+    """Return the version to build on, None for a new project."""
+    if is_project(root):
+        versions = list_versions(root)
+        if versions and not overwrite:
+            raise ProjectExistsError(str(root))
+        return versions[-1] if versions else None
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise FileFormatError(
+            str(root),
+            place="the directory",
+            found="a file" if not root.is_dir() else "files that are no Parquet project",
+            expected="nothing, an empty directory or a project",
+            remedy="Choose another path, or remove what is there yourself.",
+        )
+    return None
+
+
+def _make_folders(root: Path, created: list[Path]) -> None:
+    for folder in (root, *(root / name for name in ("versions", "history", "data", "edits"))):
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            created.append(folder)
+
+
+def _version_info(tables: LabelTables, parent: int | None, message: str) -> VersionInfo:
+    rows = Counts(*(getattr(tables, name).height for name in LARGE_TABLES))
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return VersionInfo(1 if parent is None else parent + 1, parent, now, message, rows)
+
+
+def _remove(created: list[Path]) -> None:
+    """Remove what an interrupted write left, newest first; what resists is an orphan."""
+    for path in reversed(created):
+        with suppress(OSError):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+
+
+def _write_shards(
+    tables: LabelTables,
+    root: Path,
+    points_per_shard: int,
+    progress: Callable[[int, int], None] | None,
+    created: list[Path],
+) -> list[Shard]:
+    slices = list(_cut(tables, points_per_shard))
+    files: dict[tuple[int, str], DataFile] = {}
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        jobs = {}
+        for number, rows in enumerate(slices):
+            for name in reversed(LARGE_TABLES):  # the largest first
+                file = root / "data" / f"{name}-{number:04}-{uuid.uuid4().hex}.parquet"
+                created.append(file)
+                job = pool.submit(_write_part, tables, rows, name, file)
+                jobs[job] = number, name
+        try:
+            for done, job in enumerate(as_completed(jobs), start=1):
+                files[jobs[job]] = job.result()
+                if progress is not None:
+                    progress(done, len(jobs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [
+        Shard(*_key_range(tables.frames[rows.frames]), *(files[n, name] for name in LARGE_TABLES))
+        for n, rows in enumerate(slices)
+    ]
+
+
+def _write_part(tables: LabelTables, rows: _Slice, name: str, file: Path) -> DataFile:
+    return write_table(disk_table(tables, name, rows), name, file)
+
+
+def _key_range(frames: pl.DataFrame) -> tuple[Key, Key]:
+    keys = frames.select("video_id", "frame_idx")
+    return keys.row(0), keys.row(-1)
+
+
+def _cut(tables: LabelTables, points_per_shard: int) -> Iterator[_Slice]:
+    """Cut canonical order between places into ranges of about equal weight."""
+    frames = tables.frames
+    if not frames.height:
+        return
+    video, place = frames["video_id"].to_numpy(), frames["frame_idx"].to_numpy()
+    is_new = (video[1:] != video[:-1]) | (place[1:] != place[:-1])
+    edges = np.concatenate(([0], np.flatnonzero(is_new) + 1, [frames.height]))
+    instance_edges = tables.instance_offsets[edges]
+    point_edges = tables.point_offsets[instance_edges]
+    # A frame weighs as one more point, so that frames without points are cut as well.
+    weight = point_edges + edges
+    start = 0
+    while start < len(edges) - 1:
+        left = int(weight[-1] - weight[start])
+        share = -(-left // -(-left // points_per_shard))
+        stop = int(np.searchsorted(weight, weight[start] + share, side="right")) - 1
+        stop = max(stop, start + 1)
+        yield _Slice(
+            *(slice(int(e[start]), int(e[stop])) for e in (edges, instance_edges, point_edges))
+        )
+        start = stop
+
+
+def disk_table(tables: LabelTables, name: str, rows: _Slice | None = None) -> pl.DataFrame:
+    """Add to rows the keys that are on disk but implied by position in memory.
+
+    Args:
+        tables: In canonical order.
+        name: ``frames``, ``instances`` or ``points``.
+        rows: Of one shard; None for all.
+
+    Returns:
+        The table's ``disk_columns``.
+
+    Examples:
+        >>> disk_table(LabelTables(), "points").columns[:4]
+        ['video_id', 'frame_idx', 'instance_id', 'node_id']
+    """
+    if rows is None:
+        rows = _Slice(slice(None), slice(None), slice(None))
+    frames = tables.frames[rows.frames]
+    if name == "frames":
+        return frames
+    instances = tables.instances[rows.instances]
+    per_frame = np.diff(tables.instance_offsets)[rows.frames]
+    columns = {
+        key: np.repeat(frames[key].to_numpy(), per_frame) for key in ("video_id", "frame_idx")
+    }
+    table = instances
+    if name == "points":
+        per_instance = np.diff(tables.point_offsets)[rows.instances]
+        columns["instance_id"] = instances["instance_id"].to_numpy()
+        columns = {key: np.repeat(values, per_instance) for key, values in columns.items()}
+        columns["node_id"] = _node_ids(per_instance)
+        table = tables.points[rows.points]
+    return table.with_columns(pl.Series(key, values) for key, values in columns.items()).select(
+        list(TABLES[name].disk_columns)
+    )
+
+
+def _node_ids(per_instance: IntArray) -> IntArray:
+    starts = np.repeat(offsets_of_counts(per_instance)[:-1], per_instance)
+    return (np.arange(len(starts)) - starts).astype(np.uint16)
+
+
+def write_table(table: pl.DataFrame, name: str, file: Path) -> DataFile:
+    """Write one immutable file of a shard or delta and wait until it is on the disk.
+
+    Args:
+        table: Columns as they shall be on disk.
+        name: The table's name, to find text columns in its schema.
+        file: Inside ``data/`` or ``edits/`` of the project.
+
+    Returns:
+        The manifest's entry.
+    """
+    encoding = {column: _encoding(dtype) for column, dtype in table.schema.items()}
+    pq.write_table(
+        table.to_arrow(),
+        file,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=3,
+        # A dictionary silently overrides the encoding of its column.
+        use_dictionary=[column for column, code in encoding.items() if code is None],
+        column_encoding={column: code for column, code in encoding.items() if code},
+    )
+    sync_file(file)
+    return describe_file(file, file.parent.parent, table.height)
+
+
+def _encoding(dtype: pl.DataType) -> str | None:
+    if dtype.is_float():
+        return "BYTE_STREAM_SPLIT"
+    if dtype.is_integer():
+        return "DELTA_BINARY_PACKED"
+    return "RLE" if dtype == pl.Boolean else None

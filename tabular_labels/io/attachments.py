@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -13,11 +16,30 @@ import polars as pl
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning
-from tabular_labels.io.hdf5_guard import translated
-from tabular_labels.io.slp_layout import CORE, embedded_number
+from tabular_labels.io.hdf5_guard import open_guarded, translated
+from tabular_labels.io.slp_layout import (
+    CORE,
+    FRAMES,
+    INSTANCES,
+    POINTS,
+    PRED_POINTS,
+    embedded_number,
+)
 from tabular_labels.model.tables import Attachments, Catalog, Structure, numbering
 
-__all__ = ["copy_objects", "count_objects", "digest_of_rows", "report", "restore_objects"]
+__all__ = [
+    "attachment_image",
+    "copy_objects",
+    "count_objects",
+    "describe",
+    "digest_of_rows",
+    "extra_fields",
+    "open_image",
+    "report",
+    "restore_objects",
+]
+
+_TABLES = {"frames": FRAMES, "instances": INSTANCES, "points": POINTS, "pred_points": PRED_POINTS}
 
 # Members that belong to another, which is the one that is counted.
 _PARTS = ("mask_", "roi_", "label_image_", "session_data")
@@ -29,13 +51,8 @@ _OWN_ATTRIBUTES = {"metadata": frozenset({"json", "format_id"})}
 _TABLE_ATTRIBUTES = frozenset({"field_names", "video_ids"})
 
 
-def count_objects(file: h5py.File, extra_columns: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
-    """Count what a file holds beyond our tables, by name.
-
-    Args:
-        file: The open file.
-        extra_columns: Columns beyond ours, by table.
-    """
+def count_objects(file: h5py.File) -> dict[str, int]:
+    """Count what an open ``.slp`` file holds beyond our tables, by name."""
     counts: dict[str, int] = {}
     mains = {name for name in file if not name.startswith(_PARTS)}
     for name in file:
@@ -46,9 +63,8 @@ def count_objects(file: h5py.File, extra_columns: Mapping[str, tuple[str, ...]])
         n = _count(file[name])
         if n or name != "sessions_json":
             counts[_NAMES.get(name, name)] = n
-    for table, columns in extra_columns.items():
-        if columns:
-            counts[f"columns of {table}"] = len(columns)
+    for table, columns in _extra_columns(file).items():
+        counts[f"columns of {table}"] = len(columns)
     n_attributes = sum(len(names) for _, names in _extra_attributes(file))
     return counts | ({"attributes": n_attributes} if n_attributes else {})
 
@@ -77,35 +93,91 @@ def _extra_attributes(file: h5py.File) -> Iterator[tuple[str, list[str]]]:
             yield name, [key for key in file[name].attrs if key not in known]
 
 
-def copy_objects(
-    file: h5py.File, extra_columns: Mapping[str, tuple[str, ...]], path: PathLike
-) -> bytes:
-    """Copy what is beyond our tables into an HDF5 file in memory.
+def _extra_columns(file: h5py.File) -> dict[str, list[str]]:
+    """Columns of our tables that their layouts do not name."""
+    found = {}
+    for table, layout in _TABLES.items():
+        dataset = file.get(table)
+        if isinstance(dataset, h5py.Dataset) and dataset.dtype.names is not None:
+            columns = [name for name in dataset.dtype.names if name not in (layout.names or ())]
+            if columns:
+                found[table] = columns
+    return found
+
+
+def copy_objects(file: h5py.File, path: PathLike) -> bytes:
+    """Copy what an open ``.slp`` file holds beyond our tables into an HDF5 file in memory.
 
     Members stand there under their names. A group with the name of one of our tables
     holds that table's further columns and attributes.
 
     Args:
         file: The open file.
-        extra_columns: Columns beyond ours, by table.
-        path: The file, for messages.
+        path: The same file, for messages.
     """
-    name = f"{uuid.uuid4()}.h5"
     with (
         translated(path, "data beyond the tables"),
-        h5py.File(name, "w", driver="core", backing_store=False) as image,
+        h5py.File(f"{uuid.uuid4()}.h5", "w", driver="core", backing_store=False) as image,
     ):
-        for member in file:
-            if member not in CORE and embedded_number(member) is None:
-                file.copy(member, image, name=member)
-        for table, columns in extra_columns.items():
+        for name in file:
+            if name not in CORE and embedded_number(name) is None:
+                file.copy(name, image, name=name)
+        for table, columns in _extra_columns(file).items():
+            if table in ("points", "pred_points") and not _points_in_order(file):
+                continue
             for column in columns:
-                image[f"{table}/{_escaped(column)}"] = _column(file[table], column)
+                image[f"{table}/{_escaped(column)}"] = file[table].fields(column)[:]
         for place, names in _extra_attributes(file):
             if names:
                 _copy_attributes(file[place], image.require_group(place), names)
         image.flush()
         return bytes(image.id.get_file_image())
+
+
+def _points_in_order(file: h5py.File) -> bool:
+    """Tell whether points stand in the order of the instances, so that they would again."""
+    instances = file["instances"]
+    kind = instances.fields("instance_type")[:]
+    start, stop = instances.fields("point_id_start")[:], instances.fields("point_id_end")[:]
+    for which in np.unique(kind):
+        mine = kind == which
+        if start[mine][0] != 0 or (start[mine][1:] != stop[mine][:-1]).any():
+            return False
+    return True
+
+
+def attachment_image(attachments: Attachments) -> bytes | None:
+    """Return the attached objects as an HDF5 file in memory, see `copy_objects`.
+
+    Args:
+        attachments: With an image, or the path of a ``.slp`` file or of an image.
+
+    Returns:
+        The bytes; None when there are no objects.
+
+    Raises:
+        FileNotFoundError: The file that held them is gone.
+        FileFormatError: It is broken.
+    """
+    if attachments.image is not None or attachments.path is None:
+        return attachments.image
+    with open_guarded(attachments.path) as file:
+        if "videos_json" in file or ("frames" in file and isinstance(file["frames"], h5py.Dataset)):
+            return copy_objects(file, attachments.path)
+    return Path(attachments.path).read_bytes()
+
+
+@contextmanager
+def open_image(image: bytes | None) -> Iterator[h5py.File | None]:
+    """Open an HDF5 file in memory for reading; None stays None."""
+    if image is None:
+        yield None
+        return
+    with (
+        translated("attachments", "the image"),
+        h5py.File(io.BytesIO(image), "r") as file,
+    ):
+        yield file
 
 
 def _escaped(column: str) -> str:
@@ -114,13 +186,6 @@ def _escaped(column: str) -> str:
 
 def _unescaped(column: str) -> str:
     return column.replace("%2E", ".").replace("%2F", "/").replace("%25", "%")
-
-
-def _column(table: h5py.Dataset, column: str) -> np.ndarray[Any, Any]:
-    if table.dtype.names is not None:
-        return np.asarray(table.fields(column)[:])
-    # A plain array names its columns elsewhere; those beyond ours are the last.
-    return np.asarray(table[:, int(column.rsplit(" ", 1)[1])])
 
 
 def _copy_attributes(source: Any, target: Any, names: list[str]) -> None:

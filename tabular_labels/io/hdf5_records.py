@@ -73,7 +73,6 @@ class Records:
         rows: Number of records.
         record: Dtype of a record as it stands in the file; truth values as bytes.
         fields: Our column name -> name of the field in ``record``.
-        extra: Fields that the layout does not name.
         stored_as_read: Whether the bytes in the file are ``record`` itself.
     """
 
@@ -82,7 +81,6 @@ class Records:
     rows: int
     record: np.dtype[Any]
     fields: Mapping[str, str]
-    extra: tuple[str, ...] = ()
     stored_as_read: bool = True
 
     @property
@@ -275,7 +273,6 @@ def find_records(
         len(dataset),
         record,
         {column: column for column in wanted if column in names},
-        tuple(column for column in names if column not in wanted),
         stored_as_read,
     )
 

@@ -77,6 +77,7 @@ class _Layout:
     header: Header
     tables: Mapping[str, Records]
     negative: IntArray
+    embedded: Mapping[int, int]
 
 
 class SlpSource:
@@ -181,7 +182,7 @@ class SlpSource:
             catalog.tracks.height,
             catalog.n_nodes[: catalog.skeletons.height],
             (tables["points"].rows, tables["pred_points"].rows),
-            embedded_numbers(catalog.videos["backend"].to_list()),
+            self._layout.embedded,
             self._layout.negative,
         )
         where = self._where("frames"), self._where("instances")
@@ -202,10 +203,9 @@ class SlpSource:
         attachments = self._catalog.attachments
         if attachments.path is None:
             return attachments
-        extra = _extra_columns(self._layout.tables, with_points=left.points_in_order)
         with open_guarded(self.path) as file:
             self._layout.state.require(Path(self.path).stat())
-            image = copy_objects(file, extra, self.path)
+            image = copy_objects(file, self.path)
         digest = attachments.numbering if left.ids_are_rows else ""
         return replace(attachments, path=None, image=image, numbering=digest)
 
@@ -228,9 +228,10 @@ def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
             name: find_records(file, state, name, layout, _OPTIONAL.get(name, ()))
             for name, layout in _TABLES.items()
         }
-        layout = _Layout(state, header, tables, _read_negative(file, state))
+        negative, embedded = _read_negative(file, state), _read_embedded(file, header)
+        layout = _Layout(state, header, tables, negative, embedded)
         with translated(path, "the table of contents"):
-            objects = count_objects(file, _extra_columns(tables, with_points=True))
+            objects = count_objects(file)
     counts = {**header.counts, **objects}
     if not counts:
         return SlpSource(layout, header.catalog)
@@ -241,16 +242,6 @@ def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
         counts, path=state.path if objects else None, metadata=metadata, numbering=digest
     )
     return SlpSource(layout, replace(header.catalog, attachments=attachments))
-
-
-def _extra_columns(
-    tables: Mapping[str, Records], *, with_points: bool
-) -> dict[str, tuple[str, ...]]:
-    return {
-        name: records.extra
-        for name, records in tables.items()
-        if with_points or name in ("frames", "instances")
-    }
 
 
 def _read_negative(file: h5py.File, state: FileState) -> IntArray:
@@ -266,6 +257,13 @@ def _read_negative(file: h5py.File, state: FileState) -> IntArray:
                 records.require(good, column, values, at, f"0 to {LARGEST_FRAME_IDX}")
                 found[at : at + len(block), k] = values
     return found
+
+
+def _read_embedded(file: h5py.File, header: Header) -> dict[int, int]:
+    """Say which numbers in frames may mean the pictures in ``video<k>`` instead of a row."""
+    if file["frames"].attrs.get("video_ids") == "rows":
+        return {}
+    return embedded_numbers(header.catalog.videos["backend"].to_list())
 
 
 def _warn_dangling(path: str, left: Leftovers) -> None:

@@ -215,7 +215,6 @@ class _Instances:
         self.point_start = np.empty(n, np.int64 if wide else np.uint32)
         self.ids_are_rows = True
         self.points_in_order = True
-        self.n_odd_scores = 0
         self._ends = [0, 0]
         self.n_covered = [0, 0]
 
@@ -282,15 +281,12 @@ class _Instances:
             self.n_covered[which] += int((stops - starts).sum())
 
     def _take_scores(self, rows: slice, block: np.ndarray[Any, Any], is_user: BoolArray) -> None:
-        """Take scores; a person's instances have none, however writers fill the place."""
+        """Take scores; 0 is what today's programs write where a person's instance has none."""
         for column, target in (("score", self.score), ("tracking_score", self.tracking_score)):
-            if column not in self.records.fields:
-                continue
-            values = block[self.records.fields[column]]
-            target[rows] = values
-            of_users = values[is_user]
-            self.n_odd_scores += int(np.count_nonzero((of_users != 0) & ~np.isnan(of_users)))
-            target[rows][is_user] = np.nan
+            if column in self.records.fields:
+                target[rows] = block[self.records.fields[column]]
+        scores = self.score[rows]
+        scores[is_user & (scores == 0)] = np.nan
 
     def _resolve_sources(self) -> None:
         """Turn ids into rows; an id that several instances have names none of them."""
@@ -365,7 +361,6 @@ def _assemble(frames: _Frames, rows: _Instances, known: Known) -> tuple[Structur
         "instances in no frame": n_rows - n_kept,
         "points in no instance": sum(known.n_points) - sum(rows.n_covered),
         "negative marks without a frame": n_lost,
-        "scores of user instances": rows.n_odd_scores,
     }
     left = {what: n for what, n in counts.items() if n}
     return structure, Leftovers(left, dangling, rows.ids_are_rows, rows.points_in_order)

@@ -121,12 +121,14 @@ def video_table(videos: Sequence[Json], path: PathLike) -> pl.DataFrame:
     columns: dict[str, list[Any]] = {name: [] for name in VIDEOS.columns}
     for i, video in enumerate(videos):
         backend = dict(video["backend"])
-        ours = backend.pop(_OURS, {})
+        ours = backend.pop(_OURS, None)
+        ours = ours if isinstance(ours, dict) else {}
         facts = _facts(backend, str(path))
         sizes: dict[str, Any] = dict(zip(_SIZES, facts.sizes, strict=True))
-        if isinstance(ours, dict):
-            sizes |= {key: _size(ours[key]) for key in _SIZES if key in ours}
-        row = {"video_id": i, "filename": facts.filename, "backend": _dump(backend)}
+        sizes |= {key: _size(ours[key]) for key in _SIZES if key in ours}
+        added = ours.get("added", [])
+        backend = {key: value for key, value in backend.items() if key not in added}
+        row = {"video_id": i, "filename": facts.filename, "backend": json.dumps(backend)}
         for key, value in (row | sizes | {"fps": facts.fps}).items():
             columns[key].append(value)
     return pl.DataFrame(columns, schema=VIDEOS.memory_columns)
@@ -233,6 +235,8 @@ def _require_elsewhere(backend: Json, filename: str, target: PathLike, row: int)
 
 
 def _update(backend: Json, sources: Json, row: Mapping[str, Any]) -> None:
+    """Make the backend state what the columns say, and remember what was added to it."""
+    given = set(backend)
     if backend.get("filename") == PACKAGE:
         backend["filename"] = row["filename"]
     facts = _facts({**backend, **sources}, "")
@@ -240,14 +244,18 @@ def _update(backend: Json, sources: Json, row: Mapping[str, Any]) -> None:
         backend["filename"] = row["filename"]
     if facts.fps != row["fps"]:
         backend["fps"] = row["fps"]
+    ours: Json = {}
     sizes = tuple(row[key] for key in _SIZES)
-    if facts.sizes == sizes:
-        return
-    if None not in sizes and embedded_number(backend.get("dataset")) is None:
-        backend["shape"] = list(sizes)
-        return
-    stated = zip(_SIZES, sizes, facts.sizes, strict=True)
-    backend[_OURS] = {key: size for key, size, old in stated if size != old}
+    if facts.sizes != sizes:
+        if None not in sizes and embedded_number(backend.get("dataset")) is None:
+            backend["shape"] = list(sizes)
+        else:
+            stated = zip(_SIZES, sizes, facts.sizes, strict=True)
+            ours = {key: size for key, size, old in stated if size != old}
+    if added := sorted(set(backend) - given):
+        ours["added"] = added
+    if ours:
+        backend[_OURS] = ours
 
 
 def _classic_keys(backend: Json) -> Json:

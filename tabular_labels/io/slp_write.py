@@ -1,0 +1,457 @@
+"""Write tables as a ``.slp`` file, in today's layout or the classic one."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import IntArray, Json, PathLike
+from tabular_labels.errors import (
+    FileFormatError,
+    InvariantError,
+    UnmodelledDataWarning,
+    Violation,
+)
+from tabular_labels.io.atomic import atomic_path
+from tabular_labels.io.attachments import (
+    attachment_image,
+    describe,
+    extra_fields,
+    open_image,
+    restore_objects,
+)
+from tabular_labels.io.hdf5_guard import broken
+from tabular_labels.io.hdf5_records import BLOCK
+from tabular_labels.io.skeleton_json import SkeletonFacts, dump_skeletons
+from tabular_labels.io.slp_layout import (
+    CLASSIC_FORMAT,
+    FRAMES,
+    INSTANCES,
+    NEGATIVE_FRAMES,
+    POINTS,
+    PRED_POINTS,
+    PROJECT_ID_KEY,
+    TODAY_FORMAT,
+)
+from tabular_labels.io.slp_structure import resolve_videos
+from tabular_labels.io.slp_videos import dump_videos, embedded_numbers
+from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
+from tabular_labels.model.tables import Catalog, LabelTables, numbering, order_of_list
+
+__all__ = ["write_slp"]
+
+_LARGEST_ATTRIBUTE = 64_000  # bytes; beyond it attributes need the file layout of HDF5 1.8
+_CLASSIC_CHUNK = 16_384  # rows
+_USER, _PREDICTED = 0, 1
+
+
+def write_slp(
+    tables: LabelTables, path: PathLike, *, compat: Literal["today", "classic"] = "today"
+) -> None:
+    """Write a ``.slp`` file; what was there stays as it was when writing fails.
+
+    Frames are written in list order (``position``). The project's id goes into the
+    provenance. Attachments go along while frames, instances, videos and tracks have the
+    numbers they had when they were read. Videos that are embedded in another package
+    stay there: the new file refers to it.
+
+    Args:
+        tables: Valid tables.
+        path: The file. Its directory must exist.
+        compat: ``"today"`` writes what current programs write, ``"classic"`` the layout
+            of the original program (format 1.2), which has no place for attachments,
+            negative frames, and the shapes of videos.
+
+    Raises:
+        InvariantError: Rows refer to rows that are not there.
+        FileFormatError: A video is embedded in the very file to be replaced, or a
+            value cannot be written as JSON.
+
+    Warns:
+        UnmodelledDataWarning: Something was left out, as the message says.
+    """
+    writer = _Writer(tables, path, classic=compat == "classic")
+    with atomic_path(path) as temporary:
+        writer.write(temporary)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Rows in the order in which they are written.
+
+    Attributes:
+        frames: Frame rows, None when they stand so.
+        instances: Instance rows, None when they stand so.
+        counts: Instances in each frame, in written order.
+        n_points: Points of each instance, in the order of the table.
+        point_start: First row of each instance in its table of points, in written order.
+    """
+
+    frames: IntArray | None
+    instances: IntArray | None
+    counts: IntArray
+    n_points: IntArray
+    point_start: IntArray
+    kind: IntArray
+
+    @classmethod
+    def of(cls, tables: LabelTables) -> _Numbers:
+        frames, offsets = order_of_list(tables.frames), tables.instance_offsets
+        counts, instances = np.diff(offsets), None
+        if frames is not None:
+            counts = counts[frames]
+            instances = ranges(offsets[:-1][frames], counts)
+        n_points = np.diff(tables.point_offsets)
+        kind = tables.instances["kind"].to_physical().to_numpy()
+        kind = kind if instances is None else kind[instances]
+        written = n_points if instances is None else n_points[instances]
+        start = np.zeros(len(written), np.int64)
+        for which in (_USER, _PREDICTED):
+            mine = kind == which
+            start[mine] = offsets_of_counts(written[mine])[:-1]
+        return cls(frames, instances, counts, written, start, kind)
+
+    def taken(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Bring values of instances into written order."""
+        return values if self.instances is None else values[self.instances]
+
+
+class _Writer:
+    """Writes one file."""
+
+    def __init__(self, tables: LabelTables, path: PathLike, *, classic: bool) -> None:
+        self.tables, self.catalog = tables, tables.catalog
+        self.path, self.classic = os.fspath(path), classic
+        self.numbers = _Numbers.of(tables)
+        self.leftovers = self.catalog.attachments.metadata
+        self.left_out: list[str] = []
+        # Everything that can be refused is prepared before a file is created.
+        self.videos = dump_videos(
+            self.catalog.videos, path, self._leftover("videos_json"), classic=classic
+        )
+        self.metadata = self._metadata()
+        self.provenance = self._json(self._provenance(), "provenance")
+        self.image = self._attached()
+
+    def write(self, path: Path) -> None:
+        """Write the file at this path, and say what was left out."""
+        text = self._json(self.metadata, "metadata").encode()
+        newer = len(text) > _LARGEST_ATTRIBUTE
+        libver = ("v108", "latest") if newer else ("earliest", "latest")
+        with h5py.File(path, "w-", libver=libver) as file, open_image(self.image) as image:
+            self._write_lists(file)
+            group = file.create_group("metadata")
+            group.attrs["format_id"] = self._format_id(image)
+            group.attrs["json"] = np.bytes_(text)
+            self._write_points(file, image)
+            self._write_instances(file, image)
+            self._write_frames(file, image)
+            if image is not None:
+                restore_objects(image, file)
+        if self.left_out:
+            message = f"{self.path}: left out on writing: {', '.join(self.left_out)}"
+            warnings.warn(message, UnmodelledDataWarning, stacklevel=3)
+
+    def _attached(self) -> bytes | None:
+        attachments = self.catalog.attachments
+        if attachments.image is None and attachments.path is None:
+            return None
+        if self.classic:
+            self.left_out.append(f"{describe(attachments)}, which the classic layout has not")
+        elif attachments.numbering != numbering(self.catalog, self.tables.structure):
+            self.left_out.append(f"{describe(attachments)}, which refer to other row numbers")
+        else:
+            try:
+                return attachment_image(attachments)
+            except (FileNotFoundError, FileFormatError) as error:
+                self.left_out.append(f"{describe(attachments)}, which cannot be read ({error})")
+        return None
+
+    def _format_id(self, image: h5py.File | None) -> float:
+        if self.classic:
+            return CLASSIC_FORMAT
+        old = self.leftovers.get("format_id", TODAY_FORMAT)
+        return TODAY_FORMAT if image is None else max(TODAY_FORMAT, float(old))
+
+    def _leftover(self, place: str) -> Mapping[str, Any]:
+        values = self.leftovers.get(place, {})
+        return values if isinstance(values, Mapping) else {}
+
+    def _json(self, value: object, place: str) -> str:
+        try:
+            return json.dumps(value, separators=(",", ":"), default=_plain)
+        except (TypeError, ValueError, RecursionError) as error:
+            remedy = "Keep texts, numbers, lists and dicts only."
+            raise broken(self.path, place, f"a value ({error})", "JSON values", remedy) from error
+
+    def _provenance(self) -> Json:
+        return {**self.catalog.provenance, PROJECT_ID_KEY: self.catalog.project_id}
+
+    def _metadata(self) -> Json:
+        skeletons, nodes = dump_skeletons(
+            _skeleton_facts(self.catalog, self._leftover("skeletons")),
+            symmetry_both_ways=self.classic,
+        )
+        return {
+            **self._leftover("metadata"),
+            "version": "2.0.0",
+            "skeletons": skeletons,
+            "nodes": nodes,
+            "videos": [],
+            "tracks": [],
+            "suggestions": [],
+            "negative_anchors": self._anchors(),
+            "provenance": self._provenance(),
+        }
+
+    def _anchors(self) -> dict[str, list[list[Any]]]:
+        anchors: dict[str, list[list[Any]]] = {}
+        rows = self._video_rows(self.catalog.negative_anchors["video_id"], "negative_anchors")
+        places = self.catalog.negative_anchors.select("frame_idx", "x", "y").rows()
+        for video, (index, *xy) in zip(rows.tolist(), places, strict=True):
+            place = [math.nan if value is None else value for value in xy]
+            anchors.setdefault(str(video), []).append([index, *place])
+        return anchors
+
+    def _video_rows(self, video_id: pl.Series, table: str) -> IntArray:
+        return _rows(self.catalog.videos["video_id"], video_id.to_numpy(), table, "video_id")
+
+    def _write_lists(self, file: h5py.File) -> None:
+        tracks = self.catalog.tracks.select("spawned_on", "name").rows()
+        self._write_rows(file, "videos_json", self.videos)
+        self._write_rows(file, "tracks_json", [self._json(row, "tracks") for row in tracks])
+        self._write_rows(file, "suggestions_json", self._suggestions())
+        if self.classic:
+            return
+        self._write_rows(file, "sessions_json", [])
+        file["provenance_json"] = np.bytes_(self.provenance)
+
+    def _suggestions(self) -> list[str]:
+        others = self._leftover("suggestions_json")
+        suggestions = self.catalog.suggestions
+        rows = self._video_rows(suggestions["video_id"], "suggestions")
+        texts = []
+        places = suggestions.select("frame_idx", "group").rows()
+        for i, (video, (index, group)) in enumerate(zip(rows.tolist(), places, strict=True)):
+            rest = dict(others.get(str(i), {}))
+            if rest.pop("of", None) != [video, index]:
+                rest = {}
+            row = {"video": str(video), "frame_idx": index, "group": group}
+            texts.append(self._json({**row, **rest}, "suggestions"))
+        return texts
+
+    def _write_rows(self, file: h5py.File, name: str, rows: list[str]) -> None:
+        if not self.classic:
+            data = np.array(rows, dtype=object)
+            file.create_dataset(name, data=data, dtype=h5py.string_dtype(), maxshape=(None,))
+        elif rows:
+            file.create_dataset(name, data=np.array(rows, dtype="S"), maxshape=(None,))
+        else:
+            file.create_dataset(name, shape=(0,), dtype=np.float64, maxshape=(None,))
+
+    def _create(
+        self, file: h5py.File, image: h5py.File | None, name: str, layout: np.dtype[Any], rows: int
+    ) -> tuple[h5py.Dataset, dict[str, h5py.Dataset]]:
+        """Create a table; further columns from the attachments follow ours."""
+        extra = {} if image is None else extra_fields(image, name, rows)
+        fields = [*layout.descr, *((column, data.dtype) for column, data in extra.items())]
+        record = np.dtype(fields) if extra else layout
+        storage: dict[str, Any] = {}
+        if self.classic:
+            storage = {"maxshape": (None,), "chunks": (max(1, min(rows, _CLASSIC_CHUNK)),)}
+        return file.create_dataset(name, shape=(rows,), dtype=record, **storage), extra
+
+    def _write_frames(self, file: h5py.File, image: h5py.File | None) -> None:
+        numbers, frames = self.numbers, self.tables.frames
+        if numbers.frames is not None:
+            frames = frames[numbers.frames]
+        n = frames.height
+        stop = np.cumsum(numbers.counts)
+        records, extra = self._create(file, image, "frames", FRAMES, n)
+        block = np.zeros(n, records.dtype)
+        video = self._numbered_videos(frames["video_id"], records)
+        block["frame_id"], block["video"] = np.arange(n), video
+        block["frame_idx"] = frames["frame_idx"].to_numpy()
+        block["instance_id_start"], block["instance_id_end"] = stop - numbers.counts, stop
+        for column, data in extra.items():
+            block[column] = data[:]
+        if n:
+            records[:] = block
+        negative = frames["is_negative"].to_numpy()
+        n_negative = int(np.count_nonzero(negative))
+        if n_negative and self.classic:
+            self.left_out.append(
+                f"negative frames ({n_negative}), which the classic layout has not"
+            )
+        elif n_negative:
+            marks = np.empty(n_negative, NEGATIVE_FRAMES)
+            marks["video_id"], marks["frame_idx"] = video[negative], block["frame_idx"][negative]
+            file["negative_frames"] = marks
+
+    def _numbered_videos(self, video_id: pl.Series, records: h5py.Dataset) -> IntArray:
+        """Number the videos of frames so that readers find them.
+
+        Readers take the number for a row, or, where only some videos have frames, for the
+        k of a dataset ``video<k>``. Where neither would be read right, the table says so.
+        """
+        rows = self._video_rows(video_id, "frames")
+        used, n = np.unique(rows), self.catalog.videos.height
+        embedded = embedded_numbers([json.dumps(json.loads(t)["backend"]) for t in self.videos])
+        if (resolve_videos(used, n, embedded) == used).all():
+            return rows
+        number_of = np.arange(n)
+        number_of[list(embedded.values())] = list(embedded)
+        numbered = number_of[used]
+        order = np.argsort(numbered)
+        resolved = resolve_videos(numbered[order], n, embedded)
+        if len(np.unique(numbered)) == len(used) and (resolved == used[order]).all():
+            return number_of[rows]
+        records.attrs["video_ids"] = "rows"
+        return rows
+
+    def _write_instances(self, file: h5py.File, image: h5py.File | None) -> None:
+        numbers, instances = self.numbers, self.tables.instances
+        n = instances.height
+        records, extra = self._create(file, image, "instances", INSTANCES, n)
+        columns = self._instance_columns()
+        for at in range(0, n, BLOCK):
+            rows = slice(at, min(at + BLOCK, n))
+            block = np.zeros(rows.stop - at, records.dtype)
+            for column, values in columns.items():
+                block[column] = values[rows]
+            block["instance_id"] = np.arange(at, rows.stop)
+            block["point_id_end"] = (numbers.point_start + numbers.n_points)[rows]
+            for column, data in extra.items():
+                block[column] = data[rows]
+            records[rows] = block
+
+    def _instance_columns(self) -> dict[str, np.ndarray[Any, Any]]:
+        numbers, instances, catalog = self.numbers, self.tables.instances, self.catalog
+        is_user = numbers.kind == _USER
+        track, source = (
+            instances[name].cast(pl.Int64).fill_null(-1).to_numpy()
+            for name in ("track_id", "from_predicted")
+        )
+        skeleton = instances["skeleton_id"].to_numpy()
+        scores = {
+            name: numbers.taken(instances[name].fill_null(math.nan).to_numpy())
+            for name in ("score", "tracking_score")
+        }
+        if not self.classic:
+            # Today's programs write 0 where a person's instance has none.
+            score = scores["score"]
+            scores["score"] = np.where(is_user & np.isnan(score), np.float32(0), score)
+        return {
+            "instance_type": numbers.kind,
+            "frame_id": np.repeat(np.arange(len(numbers.counts)), numbers.counts),
+            "skeleton": numbers.taken(
+                _rows(catalog.skeletons["skeleton_id"], skeleton, "instances", "skeleton_id")
+            ),
+            "track": numbers.taken(
+                _rows(catalog.tracks["track_id"], track, "instances", "track_id")
+            ),
+            "from_predicted": numbers.taken(self._sources(source)),
+            "point_id_start": numbers.point_start,
+            **scores,
+        }
+
+    def _sources(self, source: IntArray) -> IntArray:
+        """Turn instance ids into written row numbers."""
+        rows = _rows(self.tables.instances["instance_id"], source, "instances", "from_predicted")
+        if self.numbers.instances is None:
+            return rows
+        written = np.empty(len(rows) + 1, np.int64)
+        written[self.numbers.instances] = np.arange(len(rows))
+        written[-1] = -1
+        return written[rows]
+
+    def _write_points(self, file: h5py.File, image: h5py.File | None) -> None:
+        layouts = {"points": POINTS, "pred_points": PRED_POINTS}
+        for which, (name, layout) in enumerate(layouts.items()):
+            mine = np.flatnonzero(self.numbers.kind == which)
+            counts = self.numbers.n_points[mine]
+            starts = self.numbers.taken(self.tables.point_offsets[:-1])[mine]
+            records, extra = self._create(file, image, name, layout, int(counts.sum()))
+            at = n_scores = 0
+            for points in _point_blocks(self.tables.points, starts, counts):
+                block = np.zeros(points.height, records.dtype)
+                for column in layout.names or ():
+                    values = points[column]
+                    if values.dtype.is_float():
+                        values = values.fill_null(math.nan)
+                    block[column] = values.to_numpy()
+                rows = slice(at, at + points.height)
+                for column, data in extra.items():
+                    block[column] = data[rows]
+                records[rows] = block
+                at = rows.stop
+                n_scores += points["score"].count() if which == _USER else 0
+            if n_scores:
+                self.left_out.append(f"scores of user points ({n_scores})")
+
+
+def _point_blocks(points: pl.DataFrame, start: IntArray, count: IntArray) -> Iterator[pl.DataFrame]:
+    """Take ranges of points, about `BLOCK` rows at a time."""
+    ends = np.cumsum(count)
+    i = 0
+    while i < len(start):
+        done = int(ends[i - 1]) if i else 0
+        j = max(i + 1, int(np.searchsorted(ends, done + BLOCK, side="right")))
+        low, n = int(start[i]), int(ends[j - 1]) - done
+        if int(start[j - 1] + count[j - 1]) - low == n and (np.diff(start[i:j]) >= 0).all():
+            yield points.slice(low, n)
+        else:
+            yield points[ranges(start[i:j], count[i:j])]
+        i = j
+
+
+def _rows(ids: pl.Series, wanted: IntArray, table: str, column: str) -> IntArray:
+    """Return the row of each id; -1 stays -1, an id that is not there is an error."""
+    rows = rows_of_ids(ids.to_numpy(), wanted)
+    missing = (rows < 0) & (wanted.astype(np.int64) >= 0)
+    if missing.any():
+        sample = tuple(str(value) for value in np.unique(wanted[missing])[:5])
+        rule = f"{column} names a row of its table"
+        raise InvariantError([Violation(table, rule, int(np.count_nonzero(missing)), sample)])
+    return rows
+
+
+def _skeleton_facts(catalog: Catalog, extras: Mapping[str, Any]) -> list[SkeletonFacts]:
+    found = []
+    for i, (skeleton_id, name) in enumerate(catalog.skeletons.rows()):
+        nodes = catalog.nodes.filter(pl.col("skeleton_id") == skeleton_id)
+        edges = catalog.edges.filter(pl.col("skeleton_id") == skeleton_id).sort("position")
+        extra = dict(extras.get(str(i), {}))
+        pairs = {
+            kind: tuple(edges.filter(pl.col("kind") == kind).select("source", "target").rows())
+            for kind in ("edge", "symmetry")
+        }
+        found.append(
+            SkeletonFacts(
+                name,
+                tuple(nodes.select("name", "weight").rows()),
+                pairs["edge"],
+                pairs["symmetry"],
+                extra if extra.pop("of", None) == name else {},
+            )
+        )
+    return found
+
+
+def _plain(value: object) -> object:
+    """Write paths as text with slashes, and numbers of numpy as numbers."""
+    if isinstance(value, os.PathLike):
+        return Path(value).as_posix()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(type(value).__name__)

@@ -54,9 +54,17 @@ from tabular_labels.errors import (
     UnsafeFileError,
 )
 from tabular_labels.io.atomic import create_exclusively
-from tabular_labels.io.manifest_json import catalog_from_json, catalog_to_json, dump, entry, parse
+from tabular_labels.io.manifest_json import (
+    catalog_from_json,
+    catalog_to_json,
+    dump,
+    entry,
+    parse,
+    require_rules,
+)
 from tabular_labels.io.manifest_json import refuse as _refuse
 from tabular_labels.model import schema
+from tabular_labels.model.checks import FRAME_IDX_STOP, check_catalog
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import Catalog
 
@@ -367,6 +375,7 @@ class _Parser:
         image_path = None if image is None else self.root / image.path
         small = entry(data, "catalog", dict, self.file)
         catalog = catalog_from_json(small, self.file, image_path)
+        require_rules(check_catalog(catalog), self.file)
         return Manifest(info, catalog, shards, deltas, image)
 
     def _refuse(self, place: str, found: str, expected: str) -> NoReturn:
@@ -407,8 +416,8 @@ class _Parser:
         key = entry(part, name, list, self.file, place)
         if len(key) != 2 or not all(type(value) is int for value in key):
             self._refuse(f"{place}.{name}", str(key)[:60], "[video_id, frame_idx]")
-        if not (0 <= key[0] < 2**32 and -(2**63) <= key[1] < 2**63):
-            self._refuse(f"{place}.{name}", str(key)[:60], "32-bit video_id, 64-bit frame_idx")
+        if not (0 <= key[0] < 2**32 and 0 <= key[1] < FRAME_IDX_STOP):
+            self._refuse(f"{place}.{name}", str(key)[:60], "numbers that fit")
         return key[0], key[1]
 
     def _file(self, data: Json, place: str, suffix: str = "parquet") -> DataFile:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import polars as pl
 
 from tabular_labels._types import Json, PathLike
-from tabular_labels.errors import FileFormatError
+from tabular_labels.errors import FileFormatError, InvariantError, Violation
 from tabular_labels.model import schema
+from tabular_labels.model.checks import require
 from tabular_labels.model.tables import Attachments, Catalog
 
-__all__ = ["catalog_from_json", "catalog_to_json", "dump", "entry", "parse", "refuse"]
+__all__ = [
+    "catalog_from_json",
+    "catalog_to_json",
+    "dump",
+    "entry",
+    "parse",
+    "refuse",
+    "require_rules",
+]
 
 T = TypeVar("T")
 
@@ -29,6 +38,15 @@ _FLOAT, _OBJECT = "$float", "$object"
 def refuse(path: PathLike, place: str, found: str, expected: str) -> NoReturn:
     """Raise the error for a file of a project that does not hold what it should."""
     raise FileFormatError(str(path), place=place, found=found, expected=expected, remedy=REMEDY)
+
+
+def require_rules(violations: Sequence[Violation], path: PathLike) -> None:
+    """Raise `InvariantError` with the path when there are violations."""
+    try:
+        require(violations)
+    except InvariantError as error:
+        error.add_note(f"in {path}")
+        raise
 
 
 def dump(document: Json, path: PathLike) -> bytes:

@@ -18,8 +18,8 @@ Columns: TypeAlias = Mapping[str, pl.DataType | type[pl.DataType]]
 
 
 def packed_key() -> pl.Expr:
-    """Pack ``video_id`` and ``frame_idx`` into one ordered number (Int128, exact for all)."""
-    return pl.col("video_id").cast(pl.Int128) * 2**64 + pl.col("frame_idx").cast(pl.Int128)
+    """Pack ``video_id`` and ``frame_idx`` (below 2**32) into one ordered number (UInt64)."""
+    return pl.col("video_id").cast(pl.UInt64) * 2**32 + pl.col("frame_idx").cast(pl.UInt64)
 
 
 def scan_files(paths: Sequence[Path], columns: Columns) -> pl.LazyFrame:
@@ -58,10 +58,10 @@ class Edits:
         if not shards:
             yield Region(None, self.owners)
             return
-        starts = [shard.first[0] * 2**64 + shard.first[1] for shard in shards[1:]]
+        starts = [shard.first[0] * 2**32 + shard.first[1] for shard in shards[1:]]
         stops = (
             self.owners["key"]
-            .search_sorted(pl.Series(starts, dtype=pl.Int128), side="left")
+            .search_sorted(pl.Series(starts, dtype=pl.UInt64), side="left")
             .to_list()
         )
         begin = 0

@@ -15,8 +15,10 @@ import polars as pl
 from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import FileFormatError
 from tabular_labels.io.manifest import DataFile, Key, Manifest, Shard, read_manifest
+from tabular_labels.io.manifest_json import require_rules
 from tabular_labels.io.parquet_edits import Edits, merge_edits, read_edits, scan_files
 from tabular_labels.io.project_files import check_files, verify_file
+from tabular_labels.model.checks import check_points, check_structure
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS, TABLES
 from tabular_labels.model.source import Counts
@@ -205,7 +207,7 @@ class ParquetSource:
             instances = self._merged("instances", placed)
         return self._checked(
             Structure(
-                _nan_backed(frames.select(list(FRAMES.memory_columns))),
+                _renumbered(_nan_backed(frames.select(list(FRAMES.memory_columns)))),
                 _nan_backed(instances.select(list(INSTANCES.memory_columns))),
                 self.catalog.n_nodes,
                 instances["part"].to_numpy(),
@@ -243,7 +245,8 @@ class ParquetSource:
         if found != (rows.frames, rows.instances):
             expected = f"{rows.frames} and {rows.instances}, as the manifest says"
             self._refuse("frames and instances", f"{found[0]} and {found[1]} rows", expected)
-        self._check_points(int(self._node_counts(structure.instances).sum()), rows.points)
+        require_rules(check_structure(self.catalog, structure), self.path)
+        self._check_points(int(structure.point_offsets[-1]), rows.points)
         return structure
 
     def _check_points(self, expected: int, found: int) -> None:
@@ -298,11 +301,12 @@ class ParquetSource:
         if structure.point_start is None:
             with self._reading(self.manifest.files("points")):
                 points = _in_memory(self._scan(self.manifest.shards, "points"), "points").collect()
-            self._check_points(self.counts.points, points.height)
         else:
             count = np.diff(structure.point_offsets)
             points = self.read_points(structure.part, structure.point_start, count, names)
-        return LabelTables(self.catalog, structure.frames, structure.instances, points)
+        tables = LabelTables(self.catalog, structure.frames, structure.instances, points)
+        require_rules(check_points(tables), self.path)
+        return tables
 
     @contextmanager
     def _reading(self, files: Sequence[DataFile]) -> Iterator[None]:
@@ -336,6 +340,14 @@ def _in_memory(plan: pl.LazyFrame, table: str) -> pl.LazyFrame:
     plan = plan.select(list(columns))
     # After Parquet zeros lie under the nulls; buffers are read without the mask.
     return plan.with_columns(pl.col(floats).fill_null(float("nan")).fill_nan(None))
+
+
+def _renumbered(frames: pl.DataFrame) -> pl.DataFrame:
+    """Make positions dense again: edits leave gaps in them."""
+    order = np.argsort(frames["position"].to_numpy(), kind="stable")
+    position = np.empty(len(order), np.uint32)
+    position[order] = np.arange(len(order), dtype=np.uint32)
+    return frames.with_columns(position=pl.Series(position))
 
 
 def _nan_backed(table: pl.DataFrame) -> pl.DataFrame:

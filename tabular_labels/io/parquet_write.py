@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import FileFormatError, TabularLabelsError
 from tabular_labels.io.atomic import atomic_path, sync_directory, sync_file
+from tabular_labels.io.attachments import attachment_image
 from tabular_labels.io.manifest import (
     LARGE_TABLES,
     DataFile,
@@ -33,9 +34,9 @@ from tabular_labels.io.manifest import (
     record_version,
     version_path,
 )
-from tabular_labels.io.parquet_attachments import write_attachments
 from tabular_labels.io.parquet_views import render_views
 from tabular_labels.io.project_files import describe_file
+from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.offsets import offsets_of_counts
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import Counts
@@ -104,6 +105,7 @@ def write_parquet(
     Raises:
         ProjectExistsError: There is a project and ``overwrite`` is false.
         FileFormatError: There is something else at the path.
+        InvariantError: The tables break rules.
         ConflictError: Another writer created the same version first.
 
     Examples:
@@ -114,6 +116,7 @@ def write_parquet(
         >>> list_versions(folder)
         [1, 2]
     """
+    require(check_tables(tables))
     root = Path(path)
     parent = _prepare(root, overwrite=overwrite)
     created: list[Path] = []
@@ -121,7 +124,7 @@ def write_parquet(
     try:
         _make_folders(root, created)
         shards = _write_shards(tables, root, points_per_shard, progress, created)
-        attached = write_attachments(tables.catalog.attachments, root, created)
+        attached = _write_attachments(tables, root, created)
         for folder in {file.parent for file in created}:
             sync_directory(folder)
         info = _version_info(tables, parent, message)
@@ -135,6 +138,17 @@ def write_parquet(
     record_version(root, manifest)
     with atomic_path(version_path(root, info.version, ".views.sql")) as temporary:
         temporary.write_text(render_views(manifest), encoding="utf-8")
+
+
+def _write_attachments(tables: LabelTables, root: Path, created: list[Path]) -> DataFile | None:
+    image = attachment_image(tables.catalog.attachments)
+    if image is None:
+        return None
+    file = root / "data" / f"attachments-{uuid.uuid4().hex}.h5"
+    created.append(file)
+    file.write_bytes(image)
+    sync_file(file)
+    return describe_file(file, root, 0)
 
 
 def _prepare(root: Path, *, overwrite: bool) -> int | None:
@@ -210,7 +224,7 @@ def _write_shards(
 
 
 def _write_part(tables: LabelTables, rows: _Slice, name: str, file: Path) -> DataFile:
-    return write_table(disk_table(tables, name, rows), name, file)
+    return write_table(disk_table(tables, name, rows), file)
 
 
 def _key_range(frames: pl.DataFrame) -> tuple[Key, Key]:
@@ -284,12 +298,11 @@ def _node_ids(per_instance: IntArray) -> IntArray:
     return (np.arange(len(starts)) - starts).astype(np.uint16)
 
 
-def write_table(table: pl.DataFrame, name: str, file: Path) -> DataFile:
+def write_table(table: pl.DataFrame, file: Path) -> DataFile:
     """Write one immutable file of a shard or delta and wait until it is on the disk.
 
     Args:
         table: Columns as they shall be on disk.
-        name: The table's name, to find text columns in its schema.
         file: Inside ``data/`` or ``edits/`` of the project.
 
     Returns:

@@ -1,0 +1,246 @@
+"""Some of the frames and instances, with their keys and points."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
+from tabular_labels.model.tables import Structure
+from tabular_labels.queries.places import repeat_frames
+
+__all__ = [
+    "hide_points",
+    "kept_instances",
+    "select_frames",
+    "select_instances",
+    "select_points",
+    "without_empty",
+]
+
+
+def select_instances(
+    structure: Structure,
+    frame_mask: BoolArray | None = None,
+    instance_mask: BoolArray | None = None,
+) -> Structure:
+    """Keep some frames and some instances.
+
+    Args:
+        structure: Frames and instances in canonical order.
+        frame_mask: Frames to keep, None for all; their instances go with the others.
+        instance_mask: Instances to keep, None for all; emptied frames stay.
+
+    Returns:
+        A structure with the same keys. Places are numbered anew without gaps,
+        ``from_predicted`` is null where the prediction is gone, and ``point_start``
+        says where the points were.
+
+    Examples:
+        >>> from tabular_labels.model.tables import LabelTables
+        >>> tables = LabelTables()
+        >>> select_instances(tables.structure, np.zeros(0, bool)).frames.height
+        0
+    """
+    if frame_mask is None and instance_mask is None:
+        return structure
+    frames, offsets = structure.frames, structure.instance_offsets
+    kept = kept_instances(structure, frame_mask, instance_mask)
+    counts = np.diff(offsets_of_counts(kept.view(np.uint8))[offsets])
+    if frame_mask is not None and not bool(frame_mask.all()):
+        frames, counts = frames.filter(pl.Series(frame_mask)), counts[frame_mask]
+        frames = frames.with_columns(_dense_positions(frames["position"]))
+    if bool(kept.all()):
+        if frames.height == structure.frames.height:
+            return structure
+        at = _starts(structure)
+        return Structure(frames, structure.instances, structure.n_nodes, structure.part, at)
+    instances = structure.instances.filter(pl.Series(kept))
+    instances = instances.with_columns(_places(counts), _without_dangling(instances))
+    part = None if structure.part is None else structure.part[kept]
+    return Structure(frames, instances, structure.n_nodes, part, _starts(structure)[kept])
+
+
+def kept_instances(
+    structure: Structure, frame_mask: BoolArray | None, instance_mask: BoolArray | None
+) -> BoolArray:
+    """Tell which instances are kept when frames go with their instances."""
+    kept = np.ones(structure.instances.height, np.bool_) if instance_mask is None else instance_mask
+    return kept if frame_mask is None else kept & repeat_frames(structure, frame_mask)
+
+
+def without_empty(
+    structure: Structure,
+    frame_mask: BoolArray | None = None,
+    instance_mask: BoolArray | None = None,
+) -> BoolArray:
+    """Tell which frames have instances left, or are marked as negative.
+
+    Args:
+        structure: Frames and instances in canonical order.
+        frame_mask: Frames that are kept anyhow, None for all.
+        instance_mask: Instances that are kept, None for all.
+
+    Returns:
+        bool, shape ``(n_frames,)``.
+    """
+    kept = kept_instances(structure, frame_mask, instance_mask)
+    occupied = np.diff(offsets_of_counts(kept.view(np.uint8))[structure.instance_offsets]) > 0
+    keep: BoolArray = occupied | structure.frames["is_negative"].to_numpy()
+    return keep if frame_mask is None else keep & frame_mask
+
+
+def _starts(structure: Structure) -> IntArray:
+    """Return the first point row of each instance."""
+    if structure.point_start is not None:
+        return structure.point_start
+    return structure.point_offsets[:-1]
+
+
+def _dense_positions(position: pl.Series) -> pl.Series:
+    """Number positions without gaps, in their order."""
+    order = np.argsort(position.to_numpy(), kind="stable")
+    dense = np.empty(len(order), np.uint32)
+    dense[order] = np.arange(len(order), dtype=np.uint32)
+    return pl.Series("position", dense)
+
+
+def _places(counts: IntArray) -> pl.Series:
+    """Number the instances of each frame from 0."""
+    starts = np.repeat(offsets_of_counts(counts)[:-1], counts)
+    return pl.Series("instance_idx", (np.arange(len(starts)) - starts).astype(np.uint16))
+
+
+def _without_dangling(instances: pl.DataFrame) -> pl.Series:
+    """Return ``from_predicted`` with null for predictions that are not there."""
+    source = instances["from_predicted"]
+    if source.null_count() == source.len():
+        return source
+    # Few instances have one; only those are looked up.
+    there = rows_of_ids(instances["instance_id"].to_numpy(), source.drop_nulls().to_numpy()) >= 0
+    gone = np.flatnonzero(source.is_not_null().to_numpy())[~there]
+    return source.scatter(gone, None) if len(gone) else source
+
+
+def select_frames(structure: Structure, rows: IntArray) -> Structure:
+    """Keep the given frames, in the order of the list.
+
+    Args:
+        structure: Frames and instances in canonical order.
+        rows: Frame rows in any order. A frame that is listed again becomes one more
+            frame at its place; then all frames and instances get new keys.
+
+    Returns:
+        A structure in canonical order, whose ``position`` is the place in ``rows``.
+        ``from_predicted`` is null where the prediction is gone.
+
+    Examples:
+        >>> from tabular_labels.model.tables import LabelTables
+        >>> select_frames(LabelTables().structure, np.zeros(0, np.int64)).frames.height
+        0
+    """
+    # Rows stand by video and index already, and equal ones by position: their own order
+    # in the list decides between them now.
+    listed = np.asarray(rows, np.int64)
+    if _is_ascending(listed):
+        mask: BoolArray = np.zeros(structure.frames.height, np.bool_)
+        mask[listed] = True
+        kept = select_instances(structure, mask)
+        return replace(kept, frames=kept.frames.with_columns(_numbered("position")))
+    places = structure.frames.select(
+        step=(pl.col("video_id").diff().fill_null(0) != 0) | (pl.col("frame_idx").diff() != 0)
+    )["step"].fill_null(value=False)
+    place = np.cumsum(places.to_numpy())
+    order = np.argsort(place[listed], kind="stable")
+    chosen = listed[order]
+    counts = np.diff(structure.instance_offsets)[chosen]
+    at = ranges(structure.instance_offsets[chosen], counts)
+    frames = structure.frames[chosen].with_columns(pl.Series("position", order.astype(np.uint32)))
+    instances = structure.instances[at]
+    if len(np.unique(chosen)) < len(chosen):
+        frames, instances = _with_new_keys(structure, frames, instances, chosen, counts)
+    else:
+        instances = instances.with_columns(_without_dangling(instances))
+    part = None if structure.part is None else structure.part[at]
+    return Structure(frames, instances, structure.n_nodes, part, _starts(structure)[at])
+
+
+def _is_ascending(rows: IntArray | BoolArray) -> bool:
+    """Tell whether rows stand in order, each once: then a mask does, faster."""
+    return bool((rows[1:] > rows[:-1]).all())
+
+
+def _numbered(name: str) -> pl.Expr:
+    return pl.int_range(pl.len(), dtype=pl.UInt32).alias(name)
+
+
+def _with_new_keys(
+    structure: Structure,
+    frames: pl.DataFrame,
+    instances: pl.DataFrame,
+    chosen: IntArray,
+    counts: IntArray,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Number frames and instances anew; a copy refers to predictions in the same copy."""
+    copy = np.repeat(np.arange(len(chosen)), counts)
+    before, after = structure.instance_offsets, offsets_of_counts(counts)
+    source = instances["from_predicted"].cast(pl.Int64).fill_null(-1).to_numpy()
+    old = rows_of_ids(structure.instances["instance_id"].to_numpy(), source)
+    old_frame = np.searchsorted(before, old, side="right") - 1
+    first_copy = np.full(structure.frames.height + 1, -1, np.int64)
+    once, at = np.unique(chosen, return_index=True)
+    first_copy[once] = at
+    target = np.where(chosen[copy] == old_frame, copy, first_copy[old_frame])
+    new = after[target] + old - before[old_frame]
+    keys = pl.DataFrame({"new": new, "is_there": (old >= 0) & (target >= 0)})
+    return (
+        frames.with_columns(_numbered("frame_id")),
+        instances.with_columns(
+            _numbered("instance_id"),
+            pl.Series("frame_id", copy.astype(np.uint32)),
+            keys.select(pl.when("is_there").then("new").cast(pl.UInt32).alias("from_predicted"))[
+                "from_predicted"
+            ],
+        ),
+    )
+
+
+def select_points(
+    points: pl.DataFrame, point_offsets: IntArray, rows: BoolArray | IntArray
+) -> pl.DataFrame:
+    """Take the points of some instances.
+
+    Args:
+        points: Points in canonical order.
+        point_offsets: First point row of each instance, and the total.
+        rows: A mask of instances, or instance rows in the wanted order.
+
+    Returns:
+        The points of those instances, in order.
+
+    Examples:
+        >>> points = pl.DataFrame({"x": [1.0, 2.0, 3.0]})
+        >>> select_points(points, np.array([0, 2, 3]), np.array([1, 0]))["x"].to_list()
+        [3.0, 1.0, 2.0]
+    """
+    counts = np.diff(point_offsets)
+    if rows.dtype != np.bool_ and _is_ascending(rows):
+        mask: BoolArray = np.zeros(len(counts), np.bool_)
+        mask[rows] = True
+        rows = mask
+    if rows.dtype == np.bool_:
+        width = int(counts[0]) if len(counts) and bool((counts == counts[0]).all()) else counts
+        return points.filter(pl.Series(np.repeat(rows, width)))
+    return points[ranges(point_offsets[:-1][rows], counts[rows])]
+
+
+def hide_points(points: pl.DataFrame, kept: BoolArray) -> pl.DataFrame:
+    """Make the coordinates of points missing unless they are kept; rows stay dense."""
+    if bool(kept.all()):
+        return points
+    # NaN under the nulls, as everywhere in memory.
+    values = {name: np.where(kept, points[name].to_numpy(), np.nan) for name in ("x", "y")}
+    return points.with_columns(pl.Series(n, v).fill_nan(None) for n, v in values.items())

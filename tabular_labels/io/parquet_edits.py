@@ -11,10 +11,22 @@ import polars as pl
 
 from tabular_labels.io.manifest import Delta, Key, Shard
 
-__all__ = ["KEY", "Edits", "Region", "merge_edits", "packed_key", "read_edits", "scan_files"]
+__all__ = [
+    "KEY",
+    "REPLACED",
+    "Columns",
+    "Edits",
+    "Region",
+    "merge_edits",
+    "packed_key",
+    "read_edits",
+    "scan_files",
+]
 
 KEY = ("video_id", "frame_idx")
 Columns: TypeAlias = Mapping[str, pl.DataType | type[pl.DataType]]
+REPLACED: Columns = {"video_id": pl.UInt32, "frame_idx": pl.Int64}
+"""Columns of the list of frames that a delta replaces."""
 
 
 def packed_key() -> pl.Expr:
@@ -72,9 +84,8 @@ class Edits:
 
 def read_edits(root: Path, deltas: Sequence[Delta]) -> Edits:
     """Read which frames the deltas replace."""
-    columns = {"video_id": pl.UInt32, "frame_idx": pl.Int64}
     lists = [
-        scan_files([root / delta.replaced.path], columns).with_columns(
+        scan_files([root / delta.replaced.path], REPLACED).with_columns(
             delta=pl.lit(number, pl.UInt32)
         )
         for number, delta in enumerate(deltas)

@@ -60,10 +60,10 @@ def test_a_single_frame_is_the_one_asked_for(movie: Path) -> None:
 def test_frames_are_found_by_seeking_where_timestamps_tell(
     movie: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = []
-    monkeypatch.setattr(reader, "_decode_counting", lambda path, run: counted.append(run) or [])
-    assert len(list(iterate_frames(movie, [5, 60]))) == 2 * (index_video(movie).n_frames == N)
-    assert len(counted) == (index_video(movie).n_frames is None)
+    monkeypatch.setattr(reader, "_decode_counting", lambda *_: iter(()))
+    tells = index_video(movie).n_frames == N
+    assert tells == (movie.suffix not in {".avi", ".mpg"} or index_video(movie).times is not None)
+    assert len(list(iterate_frames(movie, [5, 60]))) == (2 if tells else 0)
 
 
 def test_a_frame_past_the_end_names_file_frame_and_length(movie: Path) -> None:

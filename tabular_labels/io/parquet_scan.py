@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -65,7 +66,7 @@ def read_parquet(path: PathLike, *, version: int | None = None) -> LabelTables:
         FileNotFoundError: There is nothing at the path.
         QueryError: The project has no such version.
         FileFormatError: Not a project, or a damaged one.
-        ChecksumError: A file's bytes changed and it could not be read.
+        ChecksumError: A file's bytes are not those that were written.
     """
     return open_parquet(path, version=version).load()
 
@@ -96,6 +97,8 @@ def project_files(
 class ParquetSource:
     """One version of a Parquet project as a source; see `model.source.Source`.
 
+    Whole reads compare files with their checksums first; scans and reads of single
+    frames or points trust what has the right size (`validate_project` does not).
     Safe to read from threads. Pickles as path and version, so that any process that
     sees the directory reads the same rows.
     """
@@ -103,6 +106,7 @@ class ParquetSource:
     def __init__(self, path: PathLike, manifest: Manifest) -> None:
         self.path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         self.manifest = manifest
+        self._verified: set[str] = set()
         check_files(self.path, manifest.files())
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -188,8 +192,9 @@ class ParquetSource:
         return next((shard for shard in shards if shard.first <= key <= shard.last), None)
 
     def load_structure(self) -> Structure:
-        """Read frames and instances, and validate them."""
+        """Read frames and instances, and validate them; their files' checksums too."""
         shards, deltas = self.manifest.shards, self.manifest.deltas
+        self._verify(self.manifest.files("frames") + self.manifest.files("instances"))
         if deltas:
             return self._edited_structure()
         with self._reading(self.manifest.files("frames") + self.manifest.files("instances")):
@@ -295,7 +300,8 @@ class ParquetSource:
         return _nan_backed(table.select(columns))
 
     def load(self) -> LabelTables:
-        """Read everything."""
+        """Read everything, after comparing every file with its checksum."""
+        self._verify([file for file in self.manifest.files() if file.path.endswith(".parquet")])
         structure = self.load_structure()
         names = list(POINTS.memory_columns)
         if structure.point_start is None:
@@ -307,6 +313,13 @@ class ParquetSource:
         tables = LabelTables(self.catalog, structure.frames, structure.instances, points)
         require_rules(check_points(tables), self.path)
         return tables
+
+    def _verify(self, files: Sequence[DataFile]) -> None:
+        """Compare files with their checksums, each once."""
+        new = [file for file in files if file.path not in self._verified]
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            for file, _ in zip(new, pool.map(partial(verify_file, self.path), new), strict=True):
+                self._verified.add(file.path)
 
     @contextmanager
     def _reading(self, files: Sequence[DataFile]) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -159,11 +159,12 @@ def _check_range(part: Shard, tables: dict[str, pl.DataFrame]) -> Iterator[Probl
     """Check the places that a shard holds or a delta replaces."""
     table = "replaced" if isinstance(part, Delta) else "frames"
     places, file = tables[table].select(KEY), part.file(table)
-    is_far = ~pl.col("frame_idx").is_between(0, FRAME_IDX_STOP, closed="left")
-    far = places.filter(is_far)
-    if far.height:
-        rule = "frame_idx is at least 0 and below 2**32 - 1"
-        yield Violation(file.path, rule, far.height, _sample(far.rows()))
+    far = [
+        _check_far(part.file(name), tables[name].select(KEY))
+        for name in dict.fromkeys((table, "frames"))
+    ]
+    if any(far):
+        yield from chain.from_iterable(far)
         return
     ends = [places.row(row) for row in (0, -1)] if places.height else []
     if ends != [part.first, part.last]:
@@ -176,6 +177,13 @@ def _check_range(part: Shard, tables: dict[str, pl.DataFrame]) -> Iterator[Probl
         if lost.height:
             rule = "every frame is one that the delta replaces"
             yield Violation(part.frames.path, rule, lost.height, _sample(lost.rows()))
+
+
+def _check_far(file: DataFile, places: pl.DataFrame) -> list[Problem]:
+    is_far = ~pl.col("frame_idx").is_between(0, FRAME_IDX_STOP, closed="left")
+    far = places.filter(is_far)
+    rule = "frame_idx is at least 0 and below 2**32 - 1"
+    return [Violation(file.path, rule, far.height, _sample(far.rows()))] if far.height else []
 
 
 def _check_order(file: DataFile, places: pl.DataFrame, *, unique: bool) -> Iterator[Problem]:

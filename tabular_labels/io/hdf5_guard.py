@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "parse_json",
     "read_text",
     "read_texts",
+    "shown",
     "translated",
 ]
 
@@ -48,6 +50,8 @@ _SMALL = 64 * 2**20  # sizes that need no justification
 _TEXTS_AT_ONCE = 1024
 _MOST_OBJECTS = 1_000_000
 _LARGEST_JSON = 512 * 2**20
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 100
 
 
 def broken(
@@ -57,6 +61,11 @@ def broken(
     return FileFormatError(
         os.fspath(path), place=place, found=found, expected=expected, remedy=remedy
     )
+
+
+def shown(value: object) -> str:
+    """Show a value of a file in a message, however long or deep it is."""
+    return _SHOWN.repr(value)
 
 
 def _unsafe(path: PathLike, place: str, found: str, expected: str) -> UnsafeFileError:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from tabular_labels._types import Json, PathLike
 from tabular_labels.errors import UnsafeFileError
-from tabular_labels.io.hdf5_guard import broken
+from tabular_labels.io.hdf5_guard import broken, shown
 
 __all__ = [
     "SkeletonFacts",
@@ -204,7 +204,7 @@ class _Graph:
             self.wrapper = {k: v for k, v in value.items() if k != "nx_graph"}
             value = value["nx_graph"]
         if not isinstance(value, dict):
-            self._fail(repr(value), "a graph")
+            self._fail(shown(value), "a graph")
         self.graph: dict[str, Any] = value
         self.numbered: dict[type, list[_Object]] = {}
 
@@ -228,7 +228,7 @@ class _Graph:
         facts = facts if isinstance(facts, dict) else {}
         name = facts.get("name")
         if name is not None and not isinstance(name, str):
-            self._fail(f"the name {name!r}", "text")
+            self._fail(f"the name {shown(name)}", "text")
         return SkeletonFacts(
             name,
             tuple((node.name, node.weight) for node in found.values()),
@@ -248,7 +248,7 @@ class _Graph:
     def _list(self, key: str) -> list[Any]:
         value = self.graph.get(key, [])
         if not isinstance(value, list):
-            self._fail(f"{key} {value!r}", "a list")
+            self._fail(f"{key} {shown(value)}", "a list")
         return value
 
     def _pairs(
@@ -281,13 +281,13 @@ class _Graph:
         found = self._object(value, _Node)
         if isinstance(found, _Node):
             return found.name, found
-        return self._fail(f"{value!r} for a node", "a node of the file")
+        return self._fail(f"{shown(value)} for a node", "a node of the file")
 
     def _type(self, value: object) -> int:
         found = self._object(value, int)
         if isinstance(found, int) and found in (_EDGE, _SYMMETRY):
             return found
-        return self._fail(f"{value!r} for an edge's type", "an edge or a symmetry")
+        return self._fail(f"{shown(value)} for an edge's type", "an edge or a symmetry")
 
     def _object(self, value: object, kind: type) -> _Object | None:
         if not isinstance(value, dict):
@@ -307,7 +307,7 @@ class _Graph:
                 numbers = _sequence(part.get("py/tuple"))
                 if numbers and type(numbers[0]) is int:
                     return numbers[0]
-            self._fail(f"{value!r}", "an edge's type")
+            self._fail(shown(value), "an edge's type")
         return None
 
     def _refuse_tags(self, document: object) -> None:
@@ -322,7 +322,7 @@ class _Graph:
                 raise UnsafeFileError(
                     str(self.path),
                     place=self.place,
-                    found=f"{(named or sorted(tags - _TAGS))[0]!r}",
+                    found=shown((named or sorted(tags - _TAGS))[0]),
                     expected="nodes and edge types only",
                     remedy="Do not trust this file; ask for the skeleton from its source.",
                 )
@@ -368,10 +368,10 @@ class _Graph:
 def _plain_node(value: object, path: PathLike, place: str) -> _Node:
     name = value.get("name") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(name, str):
-        raise broken(path, place, f"{value!r}"[:200], "a node with a name")
+        raise broken(path, place, shown(value), "a node with a name")
     weight = value.get("weight", 1.0)
     if type(weight) not in (int, float) or not math.isfinite(weight):
-        raise broken(path, place, f"the weight {weight!r}", "a number")
+        raise broken(path, place, f"the weight {shown(weight)}", "a number")
     return _Node(name, float(weight))
 
 

@@ -19,6 +19,7 @@ from tabular_labels.io.hdf5_guard import (
     parse_json,
     read_text,
     read_texts,
+    shown,
     translated,
 )
 from tabular_labels.io.hdf5_records import FileState
@@ -131,7 +132,7 @@ class _HeaderReader:
         raise FormatVersionError(
             self.path,
             place="/metadata, attribute format_id",
-            found=f"format {value!r}"[:100],
+            found=f"format {shown(value)}",
             expected=f"1.0 up to, not including, {NEWEST_FORMAT}",
             remedy="Use a newer tabular_labels, or save the file in an older format.",
         )
@@ -192,10 +193,10 @@ class _HeaderReader:
             if isinstance(row, dict):
                 row = [row.get("spawned_on", 0), row.get("name", "")]
             if not isinstance(row, list) or len(row) < 2:
-                self._fail(place, f"{row!r}", "the frame it begins on, and a name")
+                self._fail(place, shown(row), "the frame it begins on, and a name")
             name = "" if row[1] is None else row[1]
             if not isinstance(name, str):
-                self._fail(place, f"the name {name!r}", "text")
+                self._fail(place, f"the name {shown(name)}", "text")
             spawned.append(self._whole(row[0] or 0, place, -(2**63), 2**63 - 1))
             names.append(name)
         columns = {"track_id": np.arange(len(names), dtype=np.uint32)}
@@ -209,7 +210,7 @@ class _HeaderReader:
         for i, row in enumerate(self._rows("suggestions", metadata)):
             place = f"suggestions_json, row {i}"
             if not isinstance(row, dict):
-                self._fail(place, f"{row!r}", "an object")
+                self._fail(place, shown(row), "an object")
             video = self._video(row.get("video"), place, n_videos)
             index = self._frame_idx(row.get("frame_idx"), place)
             group = row.get("group")
@@ -234,7 +235,7 @@ class _HeaderReader:
             video = self._video(key, place, n_videos)
             for row in rows if isinstance(rows, list) else [rows]:
                 if not isinstance(row, list) or len(row) != 3:
-                    self._fail(place, f"{row!r}", "frame, x and y")
+                    self._fail(place, shown(row), "frame, x and y")
                 values = video, self._frame_idx(row[0], place), *self._place(row[1:], place)
                 for column, value in zip(columns, values, strict=True):
                     columns[column].append(value)
@@ -243,7 +244,7 @@ class _HeaderReader:
     def _place(self, values: list[Any], place: str) -> list[float | None]:
         for value in values:
             if value is not None and type(value) not in (int, float):
-                self._fail(place, f"the coordinate {value!r}", "a number")
+                self._fail(place, f"the coordinate {shown(value)}", "a number")
         return [None if v is None or math.isnan(v) else float(v) for v in values]
 
     def _video(self, value: object, place: str, n_videos: int) -> int:
@@ -258,7 +259,7 @@ class _HeaderReader:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if type(value) is not int or not low <= value <= high:
-            self._fail(place, f"{value!r}", f"a whole number from {low} to {high}")
+            self._fail(place, shown(value), f"a whole number from {low} to {high}")
         return value
 
     def _leave(self, place: str, values: Mapping[str, Any], what: str) -> None:

@@ -51,6 +51,7 @@ INSTANCES = np.dtype(
 POINTS = np.dtype([("x", "<f8"), ("y", "<f8"), ("visible", "?"), ("complete", "?")])
 PRED_POINTS = np.dtype([*POINTS.descr, ("score", "<f8")])
 NEGATIVE_FRAMES = np.dtype([("video_id", "<u4"), ("frame_idx", "<u8")])
+# Ours adds frame_id, the row in /frames, where several frames share a place.
 
 CLASSIC_FORMAT = 1.2
 TODAY_FORMAT = 1.4

@@ -245,13 +245,15 @@ def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
 
 
 def _read_negative(file: h5py.File, state: FileState) -> IntArray:
+    """Read video, frame index and row (-1 when not told) of each negative frame."""
     if member(file, "negative_frames", state.path) is None:
-        return np.zeros((0, 2), np.int64)
-    records = find_records(file, state, "negative_frames", NEGATIVE_FRAMES)
-    found = np.zeros((records.rows, 2), np.int64)
+        return np.zeros((0, 3), np.int64)
+    layout = np.dtype([*NEGATIVE_FRAMES.descr, ("frame_id", "<u8")])
+    records = find_records(file, state, "negative_frames", layout, ("frame_id",))
+    found = np.full((records.rows, 3), -1, np.int64)
     with records.reader(records.locate()) as reader:
         for at, block in reader.blocks():
-            for k, column in enumerate(("video_id", "frame_idx")):
+            for k, column in enumerate(records.fields):
                 values = records.integers(block, column, at)
                 good = (values >= 0) & (values <= LARGEST_FRAME_IDX)
                 records.require(good, column, values, at, f"0 to {LARGEST_FRAME_IDX}")

@@ -34,7 +34,7 @@ class Known:
         n_nodes: Number of nodes by skeleton: int64, shape ``(n_skeletons,)``.
         n_points: Rows of the user and of the predicted points.
         embedded: Row of the video whose pictures are in ``video<k>``, by k.
-        negative: Video and frame index of each negative frame: int64, shape ``(n, 2)``.
+        negative: Video, frame index and row (or -1) of each negative frame: int64, ``(n, 3)``.
     """
 
     n_videos: int
@@ -42,7 +42,7 @@ class Known:
     n_nodes: IntArray
     n_points: tuple[int, int]
     embedded: Mapping[int, int] = field(default_factory=dict)
-    negative: IntArray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    negative: IntArray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,12 @@ class _Frames:
         video = rows[np.searchsorted(used, wanted[:, 0])]
         marks = np.unique(video << 32 | wanted[:, 1])
         key = self.video.astype(np.int64) << 32 | self.frame_idx
-        return np.isin(key, marks), int(np.count_nonzero(~np.isin(marks, key)))
+        is_negative = np.isin(key, marks)
+        rows = wanted[:, 2]
+        if (rows >= 0).all() and (rows < len(key)).all():
+            is_negative[:] = False
+            is_negative[rows] = True
+        return is_negative, int(np.count_nonzero(~np.isin(marks, key)))
 
 
 def _different(values: IntArray) -> IntArray:
@@ -284,7 +289,8 @@ class _Instances:
         """Take scores; 0 is what today's programs write where a person's instance has none."""
         for column, target in (("score", self.score), ("tracking_score", self.tracking_score)):
             if column in self.records.fields:
-                target[rows] = block[self.records.fields[column]]
+                with np.errstate(over="ignore"):  # a double beyond floats becomes infinite
+                    target[rows] = block[self.records.fields[column]]
         scores = self.score[rows]
         scores[is_user & (scores == 0)] = np.nan
 

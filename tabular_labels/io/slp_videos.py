@@ -13,7 +13,7 @@ import h5py
 import polars as pl
 
 from tabular_labels._types import Json, PathLike
-from tabular_labels.io.hdf5_guard import broken, member, parse_json, read_text
+from tabular_labels.io.hdf5_guard import broken, member, parse_json, read_text, shown
 from tabular_labels.io.slp_layout import embedded_number
 from tabular_labels.model.schema import VIDEOS
 
@@ -54,10 +54,10 @@ def read_video_rows(
     for i, row in enumerate(rows):
         place = f"videos_json, row {i}"
         if not isinstance(row, dict):
-            raise broken(path, place, f"{row!r}"[:200], "a video")
+            raise broken(path, place, shown(row), "a video")
         backend = row.get("backend", row)
         if not isinstance(backend, dict):
-            raise broken(path, place, f"the backend {backend!r}"[:200], "an object")
+            raise broken(path, place, f"the backend {shown(backend)}", "an object")
         backend = dict(backend)
         if "backend" in row:
             if "filename" not in backend and "filenames" not in backend:
@@ -214,9 +214,9 @@ def dump_videos(
             rows.append(_dump({"backend": _classic_keys(backend)}))
             continue
         names = backend.get("filenames")
-        shown = names if isinstance(names, list) else backend.get("filename")
+        named = names if isinstance(names, list) else backend["filename"]
         rest = others.get(str(i), {})
-        rows.append(_dump({"filename": shown, "backend": backend, **sources, **rest}))
+        rows.append(_dump({"filename": named, "backend": backend, **sources, **rest}))
     return rows
 
 
@@ -240,7 +240,7 @@ def _update(backend: Json, sources: Json, row: Mapping[str, Any]) -> None:
     if backend.get("filename") == PACKAGE:
         backend["filename"] = row["filename"]
     facts = _facts({**backend, **sources}, "")
-    if facts.filename != row["filename"]:
+    if facts.filename != row["filename"] or "filename" not in backend:
         backend["filename"] = row["filename"]
     if facts.fps != row["fps"]:
         backend["fps"] = row["fps"]

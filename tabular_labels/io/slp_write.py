@@ -287,16 +287,12 @@ class _Writer:
             block[column] = data[:]
         if n:
             records[:] = block
-        negative = frames["is_negative"].to_numpy()
-        n_negative = int(np.count_nonzero(negative))
-        if n_negative and self.classic:
-            self.left_out.append(
-                f"negative frames ({n_negative}), which the classic layout has not"
-            )
-        elif n_negative:
-            marks = np.empty(n_negative, NEGATIVE_FRAMES)
-            marks["video_id"], marks["frame_idx"] = video[negative], block["frame_idx"][negative]
-            file["negative_frames"] = marks
+        negative = np.flatnonzero(frames["is_negative"].to_numpy())
+        if len(negative) and self.classic:
+            lost = f"negative frames ({len(negative)}), which the classic layout has not"
+            self.left_out.append(lost)
+        elif len(negative):
+            file["negative_frames"] = _negative_marks(block, negative)
 
     def _numbered_videos(self, video_id: pl.Series, records: h5py.Dataset) -> IntArray:
         """Number the videos of frames so that readers find them.
@@ -413,6 +409,21 @@ def _point_blocks(points: pl.DataFrame, start: IntArray, count: IntArray) -> Ite
         else:
             yield points[ranges(start[i:j], count[i:j])]
         i = j
+
+
+def _negative_marks(frames: np.ndarray[Any, Any], rows: IntArray) -> np.ndarray[Any, Any]:
+    """Mark negative frames by their place; by row too where several frames share a place."""
+    places = frames[["video", "frame_idx"]]
+    n_marked = len(np.unique(places[rows]))
+    is_clear = n_marked == np.count_nonzero(np.isin(places, places[rows]))
+    layout = (
+        NEGATIVE_FRAMES if is_clear else np.dtype([*NEGATIVE_FRAMES.descr, ("frame_id", "<u8")])
+    )
+    marks = np.empty(len(rows), layout)
+    marks["video_id"], marks["frame_idx"] = frames["video"][rows], frames["frame_idx"][rows]
+    if not is_clear:
+        marks["frame_id"] = rows
+    return marks
 
 
 def _rows(ids: pl.Series, wanted: IntArray, table: str, column: str) -> IntArray:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import polars as pl
 
+from tabular_labels._types import Json
 from tabular_labels.errors import FormatVersionError
 from tabular_labels.io.hdf5_guard import (
     broken,
@@ -31,7 +32,6 @@ from tabular_labels.io.slp_layout import (
     PROJECT_ID_KEY,
 )
 from tabular_labels.io.slp_videos import read_video_rows, video_table
-from tabular_labels.io.video_search import VideoSearch, apply_video_search
 from tabular_labels.model.schema import (
     EDGES,
     NEGATIVE_ANCHORS,
@@ -54,30 +54,31 @@ class Header:
     Attributes:
         format_id: The file's format.
         catalog: The small tables, without attachments.
+        videos: The videos' entries, from which the catalog's table was made.
         leftovers: JSON values that the tables do not model, by their place.
         counts: How many of them there are, for warnings.
     """
 
     format_id: float
     catalog: Catalog
+    videos: list[Json]
     leftovers: Mapping[str, Any]
     counts: Mapping[str, int]
 
 
-def read_header(file: h5py.File, state: FileState, search: VideoSearch | None) -> Header:
+def read_header(file: h5py.File, state: FileState) -> Header:
     """Read everything but frames, instances and points.
 
     Args:
         file: The open file.
         state: The same file.
-        search: How to find videos that moved.
 
     Raises:
         FormatVersionError: The file's format is not one we know.
         FileFormatError: Something is missing or broken.
     """
     with translated(state.path, "the metadata"):
-        return _HeaderReader(file, state.path).read(search)
+        return _HeaderReader(file, state.path).read()
 
 
 class _HeaderReader:
@@ -88,7 +89,7 @@ class _HeaderReader:
         self.leftovers: dict[str, Any] = {}
         self.counts: dict[str, int] = {}
 
-    def read(self, search: VideoSearch | None) -> Header:
+    def read(self) -> Header:
         group = member(self.file, "metadata", self.path)
         if not isinstance(group, h5py.Group):
             raise broken(self.path, "/metadata", "no such group", "the project's metadata")
@@ -98,7 +99,6 @@ class _HeaderReader:
         if len(skeletons) > _LARGEST_COUNT:
             self._fail("metadata, skeletons", f"{len(skeletons)}", f"at most {_LARGEST_COUNT}")
         rows, others = read_video_rows(self._rows("videos", metadata), self.file, self.path)
-        apply_video_search(rows, search, self.path)
         self._leave("videos_json", others, "values of videos")
         provenance, project_id = self._provenance(metadata)
         self._leave_skeletons(skeletons)
@@ -117,7 +117,7 @@ class _HeaderReader:
             provenance=provenance,
             project_id=project_id,
         )
-        return Header(format_id, catalog, self.leftovers, self.counts)
+        return Header(format_id, catalog, rows, self.leftovers, self.counts)
 
     def _format_id(self, group: h5py.Group) -> float:
         with translated(self.path, "/metadata, attribute format_id"):

@@ -29,8 +29,8 @@ from tabular_labels.io.slp_layout import (
 )
 from tabular_labels.io.slp_points import PointTable, read_points
 from tabular_labels.io.slp_structure import Known, Leftovers, read_structure
-from tabular_labels.io.slp_videos import embedded_numbers
-from tabular_labels.io.video_search import VideoSearch
+from tabular_labels.io.slp_videos import embedded_numbers, video_table
+from tabular_labels.io.video_search import VideoSearch, apply_video_search
 from tabular_labels.model import schema
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import Attachments, Catalog, LabelTables, Structure
@@ -221,27 +221,30 @@ def load_slp(path: PathLike, *, strict: bool, video_search: VideoSearch | None) 
 
 
 def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
-    with open_guarded(path) as file:
+    with open_guarded(path) as file, translated(path, "the file"):
         state = FileState.of(path)
-        header = read_header(file, state, video_search)
+        header = read_header(file, state)
         tables = {
             name: find_records(file, state, name, layout, _OPTIONAL.get(name, ()))
             for name, layout in _TABLES.items()
         }
         negative, embedded = _read_negative(file, state), _read_embedded(file, header)
         layout = _Layout(state, header, tables, negative, embedded)
-        with translated(path, "the table of contents"):
-            objects = count_objects(file)
+        objects = count_objects(file)
+    catalog = header.catalog
+    if video_search is not None:
+        apply_video_search(header.videos, video_search, path)
+        catalog = replace(catalog, videos=video_table(header.videos, state.path))
     counts = {**header.counts, **objects}
     if not counts:
-        return SlpSource(layout, header.catalog)
+        return SlpSource(layout, catalog)
     metadata = {**header.leftovers, "format_id": header.format_id}
     rows = tables["frames"].rows, tables["instances"].rows
-    digest = digest_of_rows(header.catalog, *rows) if objects else ""
+    digest = digest_of_rows(catalog, *rows) if objects else ""
     attachments = Attachments(
         counts, path=state.path if objects else None, metadata=metadata, numbering=digest
     )
-    return SlpSource(layout, replace(header.catalog, attachments=attachments))
+    return SlpSource(layout, replace(catalog, attachments=attachments))
 
 
 def _read_negative(file: h5py.File, state: FileState) -> IntArray:
@@ -271,7 +274,7 @@ def _read_embedded(file: h5py.File, header: Header) -> dict[int, int]:
 def _warn_dangling(path: str, left: Leftovers) -> None:
     if left.dangling:
         message = (
-            f"{path}: {left.dangling} instances come from predictions that are in no frame; "
+            f"{path}: {left.dangling} instances come from no prediction of any frame; "
             "their from_predicted is null"
         )
         warnings.warn(message, DanglingReferenceWarning, stacklevel=4)

@@ -373,7 +373,7 @@ def _assemble(frames: _Frames, rows: _Instances, known: Known) -> tuple[Structur
 
 
 def _linked(rows: _Instances, gather: IntArray | None, n_kept: int) -> tuple[IntArray, int]:
-    """Keep links to instances that are in a frame; count the others."""
+    """Keep links to instances that are in a frame; a person's to predictions; count others."""
     n_rows = rows.records.rows
     given = rows.source != _NONE
     if not given.any():
@@ -383,7 +383,9 @@ def _linked(rows: _Instances, gather: IntArray | None, n_kept: int) -> tuple[Int
         is_kept[:] = False
         is_kept[gather] = True
     reachable = rows.source < n_rows
-    reachable[reachable] = is_kept[rows.source[reachable]]
+    target = rows.source[reachable]
+    is_prediction = (rows.kind[target] == 1) | (rows.kind[reachable] == 1)
+    reachable[reachable] = is_kept[target] & is_prediction
     dangling = int(np.count_nonzero(given & ~reachable & is_kept))
     rows.source[~reachable] = _NONE
     return rows.source, dangling

@@ -16,12 +16,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import IntArray, Json, PathLike
-from tabular_labels.errors import (
-    FileFormatError,
-    InvariantError,
-    UnmodelledDataWarning,
-    Violation,
-)
+from tabular_labels.errors import FileFormatError, UnmodelledDataWarning
 from tabular_labels.io.atomic import atomic_path
 from tabular_labels.io.attachments import (
     attachment_image,
@@ -45,6 +40,7 @@ from tabular_labels.io.slp_layout import (
 )
 from tabular_labels.io.slp_structure import resolve_videos
 from tabular_labels.io.slp_videos import dump_videos, embedded_numbers
+from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
 from tabular_labels.model.tables import Catalog, LabelTables, numbering, order_of_list
 
@@ -73,13 +69,14 @@ def write_slp(
             negative frames, and the shapes of videos.
 
     Raises:
-        InvariantError: Rows refer to rows that are not there.
+        InvariantError: The tables break a rule (`model.checks.check_tables`).
         FileFormatError: A video is embedded in the very file to be replaced, or a
             value cannot be written as JSON.
 
     Warns:
         UnmodelledDataWarning: Something was left out, as the message says.
     """
+    require(check_tables(tables))
     writer = _Writer(tables, path, classic=compat == "classic")
     with atomic_path(path) as temporary:
         writer.write(temporary)
@@ -216,15 +213,15 @@ class _Writer:
 
     def _anchors(self) -> dict[str, list[list[Any]]]:
         anchors: dict[str, list[list[Any]]] = {}
-        rows = self._video_rows(self.catalog.negative_anchors["video_id"], "negative_anchors")
+        rows = self._video_rows(self.catalog.negative_anchors["video_id"])
         places = self.catalog.negative_anchors.select("frame_idx", "x", "y").rows()
         for video, (index, *xy) in zip(rows.tolist(), places, strict=True):
             place = [math.nan if value is None else value for value in xy]
             anchors.setdefault(str(video), []).append([index, *place])
         return anchors
 
-    def _video_rows(self, video_id: pl.Series, table: str) -> IntArray:
-        return _rows(self.catalog.videos["video_id"], video_id.to_numpy(), table, "video_id")
+    def _video_rows(self, video_id: pl.Series) -> IntArray:
+        return rows_of_ids(self.catalog.videos["video_id"].to_numpy(), video_id.to_numpy())
 
     def _write_lists(self, file: h5py.File) -> None:
         tracks = self.catalog.tracks.select("spawned_on", "name").rows()
@@ -239,7 +236,7 @@ class _Writer:
     def _suggestions(self) -> list[str]:
         others = self._leftover("suggestions_json")
         suggestions = self.catalog.suggestions
-        rows = self._video_rows(suggestions["video_id"], "suggestions")
+        rows = self._video_rows(suggestions["video_id"])
         texts = []
         places = suggestions.select("frame_idx", "group").rows()
         for i, (video, (index, group)) in enumerate(zip(rows.tolist(), places, strict=True)):
@@ -300,7 +297,7 @@ class _Writer:
         Readers take the number for a row, or, where only some videos have frames, for the
         k of a dataset ``video<k>``. Where neither would be read right, the table says so.
         """
-        rows = self._video_rows(video_id, "frames")
+        rows = self._video_rows(video_id)
         used, n = np.unique(rows), self.catalog.videos.height
         embedded = embedded_numbers([json.dumps(json.loads(t)["backend"]) for t in self.videos])
         if (resolve_videos(used, n, embedded) == used).all():
@@ -351,11 +348,9 @@ class _Writer:
             "instance_type": numbers.kind,
             "frame_id": np.repeat(np.arange(len(numbers.counts)), numbers.counts),
             "skeleton": numbers.taken(
-                _rows(catalog.skeletons["skeleton_id"], skeleton, "instances", "skeleton_id")
+                rows_of_ids(catalog.skeletons["skeleton_id"].to_numpy(), skeleton)
             ),
-            "track": numbers.taken(
-                _rows(catalog.tracks["track_id"], track, "instances", "track_id")
-            ),
+            "track": numbers.taken(rows_of_ids(catalog.tracks["track_id"].to_numpy(), track)),
             "from_predicted": numbers.taken(self._sources(source)),
             "point_id_start": numbers.point_start,
             **scores,
@@ -363,7 +358,7 @@ class _Writer:
 
     def _sources(self, source: IntArray) -> IntArray:
         """Turn instance ids into written row numbers."""
-        rows = _rows(self.tables.instances["instance_id"], source, "instances", "from_predicted")
+        rows = rows_of_ids(self.tables.instances["instance_id"].to_numpy(), source)
         if self.numbers.instances is None:
             return rows
         written = np.empty(len(rows) + 1, np.int64)
@@ -424,17 +419,6 @@ def _negative_marks(frames: np.ndarray[Any, Any], rows: IntArray) -> np.ndarray[
     if not is_clear:
         marks["frame_id"] = rows
     return marks
-
-
-def _rows(ids: pl.Series, wanted: IntArray, table: str, column: str) -> IntArray:
-    """Return the row of each id; -1 stays -1, an id that is not there is an error."""
-    rows = rows_of_ids(ids.to_numpy(), wanted)
-    missing = (rows < 0) & (wanted.astype(np.int64) >= 0)
-    if missing.any():
-        sample = tuple(str(value) for value in np.unique(wanted[missing])[:5])
-        rule = f"{column} names a row of its table"
-        raise InvariantError([Violation(table, rule, int(np.count_nonzero(missing)), sample)])
-    return rows
 
 
 def _skeleton_facts(catalog: Catalog, extras: Mapping[str, Any]) -> list[SkeletonFacts]:

@@ -11,6 +11,7 @@ import pytest
 
 from tabular_labels.errors import (
     DanglingReferenceWarning,
+    FileFormatError,
     FormatVersionError,
     UnmodelledDataError,
     UnmodelledDataWarning,
@@ -261,6 +262,14 @@ def test_a_link_out_of_the_file_becomes_null(tmp_path: Path, target: int) -> Non
     assert tables.instances["from_predicted"].null_count() == 3
 
 
+def test_a_correction_comes_from_a_prediction_only(tmp_path: Path) -> None:
+    parts = small_parts()
+    parts["instances"]["from_predicted"] = [0, 2, -1]
+    with pytest.warns(DanglingReferenceWarning, match="1 instances"):
+        tables = read_parts(tmp_path, parts)
+    assert tables.instances["from_predicted"].to_list() == [None, 2, None]
+
+
 def orphaned() -> dict[str, Any]:
     """The prediction that a user instance came from is in no frame."""
     parts = small_parts()
@@ -372,3 +381,14 @@ def test_a_video_search_corrects_where_videos_are(tmp_path: Path) -> None:
     tables = read_slp(path, video_search=correct)
     assert content(tables)["videos"][0]["filename"] == "b.mp4"
     assert open_slp(path, video_search=correct).catalog.videos.equals(tables.catalog.videos)
+
+
+def test_a_video_search_may_stop_the_reading_or_fail(tmp_path: Path) -> None:
+    path = write_parts(tmp_path / "some.slp", small_parts())
+    with pytest.raises(FileFormatError, match="asked to stop"):
+        read_slp(path, video_search=lambda _: True)
+    # What goes wrong inside is the caller's, not the file's.
+    with pytest.raises(ZeroDivisionError):
+        read_slp(path, video_search=lambda _: 1 / 0)
+    with pytest.raises(KeyError):
+        read_slp(path, video_search=lambda videos: videos[0]["none"])

@@ -42,7 +42,12 @@ __all__ = [
 _TABLES = {"frames": FRAMES, "instances": INSTANCES, "points": POINTS, "pred_points": PRED_POINTS}
 
 # Members that belong to another, which is the one that is counted.
-_PARTS = ("mask_", "roi_", "label_image_", "session_data")
+_PARTS = {
+    "mask_": "masks",
+    "roi_": "rois",
+    "label_image_": "label_images",
+    "session_data": "sessions_json",
+}
 _NAMES = {"sessions_json": "sessions", "identity": "identities", "video_crops": "video crops"}
 # Columns that have one row for each thing of a group.
 _ROWS = ("name", "x1", "x", "video", "owner_id", "category_owner_id")
@@ -54,11 +59,11 @@ _TABLE_ATTRIBUTES = frozenset({"field_names", "video_ids"})
 def count_objects(file: h5py.File) -> dict[str, int]:
     """Count what an open ``.slp`` file holds beyond our tables, by name."""
     counts: dict[str, int] = {}
-    mains = {name for name in file if not name.startswith(_PARTS)}
     for name in file:
         if name in CORE or embedded_number(name) is not None:
             continue
-        if name.startswith(_PARTS) and _main_of(name) in mains:
+        main = _main_of(name)
+        if main is not None and main in file:
             continue
         n = _count(file[name])
         if n or name != "sessions_json":
@@ -69,10 +74,9 @@ def count_objects(file: h5py.File) -> dict[str, int]:
     return counts | ({"attributes": n_attributes} if n_attributes else {})
 
 
-def _main_of(name: str) -> str:
-    if name == "session_data":
-        return "sessions_json"
-    return f"{name[: name.rindex('_')] if name.startswith('label') else name.split('_')[0]}s"
+def _main_of(name: str) -> str | None:
+    """Name the member that a member is a part of."""
+    return next((main for part, main in _PARTS.items() if name.startswith(part)), None)
 
 
 def _count(found: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import reprlib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, TabularLabelsError, UnsafeFileError
 
 __all__ = [
+    "as_finite",
     "broken",
     "check_dataset",
     "check_members",
@@ -50,6 +52,7 @@ _SMALL = 64 * 2**20  # sizes that need no justification
 _TEXTS_AT_ONCE = 1024
 _MOST_OBJECTS = 1_000_000
 _LARGEST_JSON = 512 * 2**20
+_DEEPEST = 200
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 100
 
@@ -283,8 +286,40 @@ def parse_json(text: str, path: PathLike, place: str) -> Any:
     if len(text) > _LARGEST_JSON:
         raise broken(path, place, f"{len(text)} characters of JSON", f"at most {_LARGEST_JSON}")
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
         raise broken(path, place, f"no valid JSON ({error})", "JSON") from error
     except RecursionError:
-        raise broken(path, place, "JSON nested too deeply", "JSON") from None
+        value = None
+        too_deep = True
+    else:
+        too_deep = text.count("[") + text.count("{") > _DEEPEST and _depth(value) > _DEEPEST
+    if too_deep:
+        raise broken(path, place, "JSON nested too deeply", f"at most {_DEEPEST} levels")
+    return value
+
+
+def _depth(value: object) -> int:
+    """Count levels without recursion."""
+    depth, level = 0, [value]
+    while level and depth <= _DEEPEST:
+        depth += 1
+        inside: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inside += item.values()
+            elif isinstance(item, list):
+                inside += item
+        level = [item for item in inside if isinstance(item, dict | list)]
+    return depth
+
+
+def as_finite(value: object) -> float | None:
+    """Read a JSON number as float; None for anything else, also beyond floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

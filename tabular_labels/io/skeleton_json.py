@@ -8,14 +8,13 @@ No name in such a file is ever imported or called; a tag we do not know is refus
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 from tabular_labels._types import Json, PathLike
 from tabular_labels.errors import UnsafeFileError
-from tabular_labels.io.hdf5_guard import broken, shown
+from tabular_labels.io.hdf5_guard import as_finite, broken, shown
 
 __all__ = [
     "SkeletonFacts",
@@ -369,10 +368,10 @@ def _plain_node(value: object, path: PathLike, place: str) -> _Node:
     name = value.get("name") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(name, str):
         raise broken(path, place, shown(value), "a node with a name")
-    weight = value.get("weight", 1.0)
-    if type(weight) not in (int, float) or not math.isfinite(weight):
-        raise broken(path, place, f"the weight {shown(weight)}", "a number")
-    return _Node(name, float(weight))
+    weight = as_finite(value.get("weight", 1.0))
+    if weight is None:
+        raise broken(path, place, f"the weight {shown(value['weight'])}", "a number")
+    return _Node(name, weight)
 
 
 def _sequence(value: object) -> list[Any]:

@@ -15,6 +15,7 @@ import polars as pl
 from tabular_labels._types import Json
 from tabular_labels.errors import FormatVersionError
 from tabular_labels.io.hdf5_guard import (
+    as_finite,
     broken,
     member,
     parse_json,
@@ -77,8 +78,7 @@ def read_header(file: h5py.File, state: FileState) -> Header:
         FormatVersionError: The file's format is not one we know.
         FileFormatError: Something is missing or broken.
     """
-    with translated(state.path, "the metadata"):
-        return _HeaderReader(file, state.path).read()
+    return _HeaderReader(file, state.path).read()
 
 
 class _HeaderReader:
@@ -242,10 +242,12 @@ class _HeaderReader:
         return pl.DataFrame(columns, schema=NEGATIVE_ANCHORS.memory_columns)
 
     def _place(self, values: list[Any], place: str) -> list[float | None]:
-        for value in values:
-            if value is not None and type(value) not in (int, float):
+        numbers = [as_finite(value) for value in values]
+        for value, number in zip(values, numbers, strict=True):
+            is_missing = value is None or (isinstance(value, float) and math.isnan(value))
+            if number is None and not is_missing:
                 self._fail(place, f"the coordinate {shown(value)}", "a number")
-        return [None if v is None or math.isnan(v) else float(v) for v in values]
+        return numbers
 
     def _video(self, value: object, place: str, n_videos: int) -> int:
         if isinstance(value, str) and value.isdecimal() and len(value) < 10:

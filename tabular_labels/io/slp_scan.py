@@ -221,16 +221,17 @@ def load_slp(path: PathLike, *, strict: bool, video_search: VideoSearch | None) 
 
 
 def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
-    with open_guarded(path) as file, translated(path, "the file"):
+    with open_guarded(path) as file:
         state = FileState.of(path)
         header = read_header(file, state)
         tables = {
             name: find_records(file, state, name, layout, _OPTIONAL.get(name, ()))
             for name, layout in _TABLES.items()
         }
-        negative, embedded = _read_negative(file, state), _read_embedded(file, header)
-        layout = _Layout(state, header, tables, negative, embedded)
-        objects = count_objects(file)
+        negative = _read_negative(file, state)
+        with translated(path, "the table of contents"):
+            embedded, objects = _read_embedded(file, header), count_objects(file)
+    layout = _Layout(state, header, tables, negative, embedded)
     catalog = header.catalog
     if video_search is not None:
         apply_video_search(header.videos, video_search, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,15 @@ import h5py
 import polars as pl
 
 from tabular_labels._types import Json, PathLike
-from tabular_labels.io.hdf5_guard import broken, member, parse_json, read_text, shown
+from tabular_labels.io.hdf5_guard import (
+    as_finite,
+    broken,
+    member,
+    parse_json,
+    read_text,
+    shown,
+    translated,
+)
 from tabular_labels.io.slp_layout import embedded_number
 from tabular_labels.model.schema import VIDEOS
 
@@ -67,7 +74,8 @@ def read_video_rows(
             if left:
                 others[str(i)] = {key: row[key] for key in sorted(left)}
         if backend.get("filename") == PACKAGE:
-            _complete(backend, file, path)
+            with translated(path, f"{place}, embedded pictures"):
+                _complete(backend, file, path)
         videos.append({"backend": backend})
     return videos, others
 
@@ -151,9 +159,8 @@ def _facts(backend: Mapping[str, Any], package: str) -> _Facts:
         inner = source.get("backend") if isinstance(source, dict) else None
         original = _shape(inner) if isinstance(inner, dict) else None
         shape = (original[0] if original else None, *shape[1:])
-    fps: Any = backend.get("fps")
-    is_rate = isinstance(fps, int | float) and not isinstance(fps, bool)
-    rate = float(fps) if is_rate and math.isfinite(fps) and fps > 0 else None
+    rate = as_finite(backend.get("fps"))
+    rate = None if rate is None or rate <= 0 else rate
     return _Facts(package if filename == PACKAGE else filename, shape, rate)
 
 

@@ -152,7 +152,7 @@ def graph(**values: Any) -> Change:
     return lambda parts: parts["metadata"]["skeletons"][0].update(values)
 
 
-DEEP = "[" * 100_000 + "]" * 100_000
+DEEP = ["[" * 100_000 + "]" * 100_000, '{"a":' * 900 + "1" + "}" * 900, "[" * 201 + "]" * 201]
 BAD_JSON = [
     (lambda parts: parts.update(metadata="{"), "no valid JSON"),
     (lambda parts: parts.update(metadata=b"\xff\xfe{}"), "UTF-8"),
@@ -163,7 +163,8 @@ BAD_JSON = [
     (metadata(nodes=[{"name": "a"}, {"name": "a"}]), "'a' twice"),
     (metadata(nodes=[{"name": None}, {"name": "a"}]), "a node with a name"),
     (metadata(nodes=[{"name": "b", "weight": NAN}, {"name": "a"}]), "weight"),
-    (metadata(nodes=[{"name": "b", "weight": 10**400}, {"name": "a"}]), "metadata"),
+    (metadata(nodes=[{"name": "b", "weight": 10**400}, {"name": "a"}]), "weight"),
+    (metadata(negative_anchors={"0": [[1, 10**400, 3]]}), "negative_anchors"),
     (link(source=7), "for a node"),
     (link(source=-1), "for a node"),
     (link(source=True), "for a node"),
@@ -205,8 +206,9 @@ def test_bad_metadata_is_named(tmp_path: Path, change: Change, match: str) -> No
 
 
 @pytest.mark.parametrize("name", ["videos_json", "tracks_json", "suggestions_json"])
-def test_deep_json_is_refused(tmp_path: Path, name: str) -> None:
-    refuse(write_parts(tmp_path / "some.slp", small_parts() | {name: [DEEP]}), "nested too deeply")
+@pytest.mark.parametrize("text", DEEP, ids=len)
+def test_deep_json_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    refuse(write_parts(tmp_path / "some.slp", small_parts() | {name: [text]}), "nested too deeply")
 
 
 @pytest.mark.parametrize(

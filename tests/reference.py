@@ -1,0 +1,359 @@
+"""Slow, obvious, row-by-row versions of the queries, to hold the fast ones against.
+
+Everything here works on plain Python rows as `rows_of` makes them: a list of frames in
+canonical order, each a dict with its ``instances``, each of those with its ``points``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from tabular_labels.model.tables import Catalog, LabelTables
+
+Row: TypeAlias = dict[str, Any]  # a value of any column
+Run: TypeAlias = tuple[int, int | None, int, int]
+
+
+def rows_of(tables: LabelTables) -> list[Row]:
+    """List the frames with their instances with their points."""
+    nodes: dict[int, list[str]] = {}
+    for node in tables.catalog.nodes.sort("skeleton_id", "node_id").to_dicts():
+        nodes.setdefault(node["skeleton_id"], []).append(node["name"])
+    points = iter(tables.points.to_dicts())
+    instances: dict[int, list[Row]] = {}
+    for row, instance in enumerate(tables.instances.to_dicts()):
+        names = nodes[instance["skeleton_id"]]
+        own = [{**next(points), "node": name, "node_id": k} for k, name in enumerate(names)]
+        instance |= {"row": row, "points": own}
+        instances.setdefault(instance["frame_id"], []).append(instance)
+    assert next(points, None) is None
+    frames = tables.frames.to_dicts()
+    return [
+        frame | {"row": row, "instances": instances.get(frame["frame_id"], [])}
+        for row, frame in enumerate(frames)
+    ]
+
+
+def tables_of(catalog: Catalog, frames: list[Row]) -> LabelTables:
+    """Put frames back into tables."""
+    instances = [instance for frame in frames for instance in frame["instances"]]
+    points = [point for instance in instances for point in instance["points"]]
+    empty = LabelTables()
+    return LabelTables(
+        catalog,
+        *(
+            pl.DataFrame(
+                {name: [row[name] for row in rows] for name in table.columns}, schema=table.schema
+            )
+            for table, rows in (
+                (empty.frames, frames),
+                (empty.instances, instances),
+                (empty.points, points),
+            )
+        ),
+    )
+
+
+def in_list_order(frames: list[Row]) -> list[Row]:
+    """Sort frames as the classic list has them."""
+    return sorted(frames, key=lambda frame: int(frame["position"]))
+
+
+def instances_with_frames(frames: list[Row]) -> list[tuple[Row, Row]]:
+    return [(frame, instance) for frame in frames for instance in frame["instances"]]
+
+
+# Occupancy
+
+
+def find_runs(frames: list[Row], *, untracked: bool = False) -> list[Run]:
+    """Walk through each track's frames and start a run after each gap."""
+    seen: dict[tuple[int, int | None], set[int]] = {}
+    for frame, instance in instances_with_frames(frames):
+        if instance["track_id"] is not None or untracked:
+            key = (frame["video_id"], instance["track_id"])
+            seen.setdefault(key, set()).add(frame["frame_idx"])
+    runs: list[Run] = []
+    for (video_id, track_id), indices in seen.items():
+        for index in sorted(indices):
+            if runs and runs[-1][:2] == (video_id, track_id) and runs[-1][3] == index:
+                runs[-1] = (video_id, track_id, runs[-1][2], index + 1)
+            else:
+                runs.append((video_id, track_id, index, index + 1))
+    return sorted(runs, key=lambda run: (run[0], run[1] is None, run[1] or 0, run[2]))
+
+
+def find_tracks_of_video(frames: list[Row], video_id: int) -> list[int | None]:
+    """List the tracks of a video as they first appear."""
+    tracks: list[int | None] = []
+    for frame, instance in instances_with_frames(frames):
+        if frame["video_id"] == video_id and instance["track_id"] not in tracks:
+            tracks.append(instance["track_id"])
+    return tracks
+
+
+# Dense arrays
+
+
+def fill_dense(
+    frames: list[Row],
+    catalog: Catalog,
+    video_id: int,
+    *,
+    all_frames: bool,
+    untracked: bool,
+    length: int | None,
+    scores: bool,
+) -> tuple[tuple[int, ...], dict[tuple[int, int, int], tuple[float, ...]]]:
+    """Return the shape, and the values by frame, track and node; NaN elsewhere."""
+    mine = in_list_order([frame for frame in frames if frame["video_id"] == video_id])
+    tracks = catalog.tracks["track_id"].to_list()
+    n_nodes = max(catalog.nodes.group_by("skeleton_id").len()["len"].to_list(), default=0)
+    shown = []
+    for frame in mine:
+        users = [i for i in frame["instances"] if i["kind"] == "user"]
+        shown.append(users or frame["instances"])
+    most = max(map(len, shown), default=0)
+    by_place = untracked or most == 1
+    first = min((frame["frame_idx"] for frame in mine), default=0)
+    stop = max((frame["frame_idx"] + 1 for frame in mine), default=0)
+    if all_frames and mine:
+        first, stop = 0, max(stop, length or 0)
+    values: dict[tuple[int, int, int], tuple[float, ...]] = {}
+    for frame, instances in zip(mine, shown, strict=True):
+        for place, instance in enumerate(instances):
+            if by_place:
+                column = place
+            elif instance["track_id"] is None:
+                continue
+            else:
+                column = tracks.index(instance["track_id"])
+            for node in range(n_nodes):
+                values.pop((frame["frame_idx"] - first, column, node), None)
+            for point in instance["points"]:
+                key = (frame["frame_idx"] - first, column, point["node_id"])
+                values[key] = _dense_values(instance, point, scores=scores)
+    shape = (stop - first, most if by_place else len(tracks), n_nodes, 3 if scores else 2)
+    return shape, values
+
+
+def _dense_values(instance: Row, point: Row, *, scores: bool) -> tuple[float, ...]:
+    shown = [point[name] if point["visible"] else None for name in ("x", "y")]
+    if scores:
+        shown.append(point["score"] if instance["kind"] == "predicted" else None)
+    return tuple(math.nan if value is None else value for value in shown)
+
+
+# Named columns
+
+
+def name_frames(frames: list[Row], catalog: Catalog, n_wide: int = 0) -> list[Row]:
+    """Write each frame with its names and counts, and its instances side by side."""
+    videos = dict(catalog.videos.select("video_id", "filename").iter_rows())
+    named = []
+    for frame in frames:
+        instances = frame["instances"]
+        row = {
+            "video": videos[frame["video_id"]],
+            **{n: frame[n] for n in ("video_id", "frame_idx", "frame_id", "position")},
+            "is_negative": frame["is_negative"],
+            "n_instances": len(instances),
+            "n_user": sum(i["kind"] == "user" for i in instances),
+            "n_predicted": sum(i["kind"] == "predicted" for i in instances),
+            "n_tracked": sum(i["track_id"] is not None for i in instances),
+        }
+        if n_wide:
+            own = name_instances([frame], catalog)
+            nodes = [name for name in wide_names(catalog) if not name.endswith(".score")]
+            for k in range(n_wide):
+                for name in ("track", "kind", "score", *nodes):
+                    row[f"inst{k}.{name}"] = own[k][name] if k < len(own) else None
+        named.append(row)
+    return named
+
+
+def wide_names(catalog: Catalog) -> list[str]:
+    """Name a column per node and value."""
+    nodes = list(dict.fromkeys(catalog.nodes["name"].to_list()))
+    return [f"{node}.{value}" for node in nodes for value in ("x", "y", "score")]
+
+
+def name_instances(frames: list[Row], catalog: Catalog) -> list[Row]:
+    """Write each instance with the names around it and its nodes side by side."""
+    tracks = dict(catalog.tracks.select("track_id", "name").iter_rows())
+    skeletons = dict(catalog.skeletons.select("skeleton_id", "name").iter_rows())
+    named = []
+    for frame in frames:
+        of_frame = name_frames([frame], catalog)[0]
+        for instance in frame["instances"]:
+            row = {
+                name: of_frame[name] for name in of_frame if name not in ("n_user", "n_predicted")
+            }
+            del row["n_instances"], row["n_tracked"]
+            row |= {n: instance[n] for n in ("instance_id", "instance_idx", "kind")}
+            row["skeleton"] = skeletons[instance["skeleton_id"]]
+            row["track"] = tracks.get(instance["track_id"])
+            row |= {n: instance[n] for n in ("track_id", "score", "tracking_score")}
+            row["from_predicted"] = instance["from_predicted"]
+            row["n_visible"] = sum(
+                p["visible"] and p["x"] is not None and p["y"] is not None
+                for p in instance["points"]
+            )
+            row |= dict.fromkeys(wide_names(catalog))
+            for point in instance["points"]:
+                row |= {f"{point['node']}.{n}": point[n] for n in ("x", "y", "score")}
+            named.append(row)
+    return named
+
+
+def name_points(frames: list[Row], catalog: Catalog) -> list[Row]:
+    """Write each point with the names around it."""
+    instances = [instance for _, instance in instances_with_frames(frames)]
+    named = []
+    for instance, of_instance in zip(instances, name_instances(frames, catalog), strict=True):
+        for point in instance["points"]:
+            row = {n: of_instance[n] for n in list(of_instance)[:12]}
+            row |= {n: point[n] for n in ("node", "node_id", "x", "y", "visible", "complete")}
+            row["score"] = point["score"]
+            row["instance_score"] = of_instance["score"]
+            row |= {n: of_instance[n] for n in ("tracking_score", "from_predicted")}
+            named.append(row)
+    return named
+
+
+# Filters and selections
+
+
+def keep_rows(frames: list[Row], kept_frames: set[int], kept_instances: set[int]) -> list[Row]:
+    """Drop frames and instances by row, then number places anew and cut loose ends."""
+    left = [
+        frame | {"instances": [i for i in frame["instances"] if i["row"] in kept_instances]}
+        for frame in frames
+        if frame["row"] in kept_frames
+    ]
+    return _renumbered(left)
+
+
+def _renumbered(frames: list[Row]) -> list[Row]:
+    ids = {instance["instance_id"] for _, instance in instances_with_frames(frames)}
+    place = {frame["row"]: k for k, frame in enumerate(in_list_order(frames))}
+    return [
+        frame
+        | {
+            "position": place[frame["row"]],
+            "instances": [
+                instance
+                | {
+                    "instance_idx": k,
+                    "from_predicted": instance["from_predicted"]
+                    if instance["from_predicted"] in ids
+                    else None,
+                }
+                for k, instance in enumerate(frame["instances"])
+            ],
+        }
+        for frame in frames
+    ]
+
+
+def take_frames(frames: list[Row], rows: list[int]) -> list[Row]:
+    """Take frames by row; their place in the list becomes their position."""
+    taken = [frames[row] | {"position": k} for k, row in enumerate(rows)]
+    taken.sort(key=lambda frame: (frame["video_id"], frame["frame_idx"], frame["position"]))
+    return _renumbered(taken)
+
+
+# Finding
+
+
+def filtered_rows(frames: list[Row], filter: str) -> list[int]:
+    """List the rows of frames that pass a classic filter."""
+    return [
+        frame["row"]
+        for frame in frames
+        if not filter or any(i["kind"] == filter for i in frame["instances"])
+    ]
+
+
+def rotate(indices: list[int], start: int, *, reverse: bool) -> list[int]:
+    """Begin beside an index and wrap around."""
+    ordered = sorted(indices, reverse=reverse)
+    ahead = [i for i in ordered if (i < start if reverse else i > start)]
+    return ahead + [i for i in ordered if not (i < start if reverse else i > start)]
+
+
+def find_track(
+    frames: list[Row],
+    video_id: int,
+    track_id: int | None,
+    place: int | None,
+    wanted: Container[int] | None,
+) -> list[int]:
+    """List the rows of a track's or a pseudo-track's instances in frame list order."""
+    found = []
+    for frame, instance in instances_with_frames(in_list_order(frames)):
+        if frame["video_id"] != video_id:
+            continue
+        if wanted is not None and frame["frame_idx"] not in wanted:
+            continue
+        if track_id is not None:
+            fits = instance["track_id"] == track_id
+        else:
+            fits = instance["track_id"] is None and instance["instance_idx"] == place
+        if fits:
+            found.append(instance["row"])
+    return found
+
+
+def seek_suggestion(
+    suggestions: list[tuple[int, int]],
+    videos: list[int],
+    here: tuple[int, int],
+    direction: int,
+) -> int | None:
+    """Look through the suggestions one by one."""
+    listed = list(dict.fromkeys(suggestions))
+    if here[0] not in videos:
+        return None
+    if here in listed:
+        return suggestions.index(listed[(listed.index(here) + direction) % len(listed)])
+    at = videos.index(here[0])
+    around = [videos[(at + direction * k) % len(videos)] for k in range(1, len(videos) + 1)]
+    inside = [s for s in listed if s[0] == here[0] and (s[1] - here[1]) * direction > 0]
+    for candidates in (inside, *([s for s in listed if s[0] == video] for video in around)):
+        if candidates:
+            return suggestions.index(min(candidates, key=lambda s: s[1] * direction))
+    return None
+
+
+# Splitting
+
+
+def hash_place(keys: tuple[int, ...], seed: int) -> int:
+    """Hash integers one after the other, in Python's integers."""
+    state = _mix(seed % 2**64)
+    for key in keys:
+        state = _mix(state ^ (key % 2**64))
+    return state
+
+
+def _mix(value: int) -> int:
+    mixed = (value + 0x9E3779B97F4A7C15) % 2**64
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
+    return mixed ^ mixed >> 31
+
+
+def shuffled_rows(frames: list[Row], seed: int) -> list[int]:
+    """Sort frame rows by the hash of their place."""
+    hashes = []
+    seen: dict[tuple[int, int], int] = {}
+    for frame in frames:
+        place = (frame["video_id"], frame["frame_idx"])
+        seen[place] = seen.get(place, -1) + 1
+        hashes.append((hash_place((*place, seen[place]), seed), frame["row"]))
+    return [row for _, row in sorted(hashes)]

@@ -1,0 +1,1 @@
+"""How fast and how small: each work beside hand-written code and beside sleap-io."""

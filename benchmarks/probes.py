@@ -1,0 +1,72 @@
+"""Measurements that need a process of their own; each prints one JSON object.
+
+Imports stand inside the functions: what a process has loaded is part of what is measured.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def imports() -> dict[str, Any]:
+    """Import the package after polars and numpy."""
+    import numpy
+    import polars
+
+    loaded = {numpy.__name__, polars.__name__}
+    cpu, wall = time.process_time(), time.perf_counter()
+    import tabular_labels
+
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return {"cpu": cpu, "wall": wall, "answer": len(loaded | {tabular_labels.__name__})}
+
+
+def scan(path: str) -> dict[str, Any]:
+    """Open a ``.slp`` file."""
+    labels, cost = _scanned(path)
+    return {**cost, "answer": len(labels), "resident": _peak()}
+
+
+def structure(path: str) -> dict[str, Any]:
+    """Open a ``.slp`` file and find a frame, for which frames and instances are read."""
+    labels, cost = _scanned(path)
+    start = time.perf_counter()
+    frame = labels.find(0, 0)[0]
+    first = frame[0].numpy()
+    wall = cost["wall"] + time.perf_counter() - start
+    answer = [len(frame), round(float(first[0, 0]), 6)]
+    return {**cost, "wall": wall, "answer": answer, "resident": _peak()}
+
+
+def _scanned(path: str) -> tuple[Any, dict[str, Any]]:
+    import tabular_labels as tl
+    from tabular_labels.io import slp_scan  # loading modules is not opening a file
+
+    before = _peak()
+    start = time.perf_counter()
+    labels = tl.scan_slp(path)
+    wall = time.perf_counter() - start
+    return labels, {"wall": wall, "resident after imports": before, "module": slp_scan.__name__}
+
+
+def _peak() -> int:
+    """Return the bytes that were resident at the peak, 0 where the system does not say."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+PROBES: dict[str, Callable[..., dict[str, Any]]] = {
+    "imports": imports,
+    "scan": scan,
+    "structure": structure,
+}
+
+if __name__ == "__main__":
+    print(json.dumps(PROBES[sys.argv[1]](*sys.argv[2:])))

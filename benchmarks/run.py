@@ -1,0 +1,123 @@
+"""Run benchmarks and print one table: ``python -m benchmarks.run --help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import MappingProxyType
+
+from benchmarks import (
+    bench_dense,
+    bench_filter,
+    bench_find,
+    bench_import,
+    bench_occupancy,
+    bench_parquet,
+    bench_read,
+    bench_tables,
+    bench_write,
+)
+from benchmarks.bench import Bench
+from benchmarks.files import Files
+from benchmarks.measure import ROOT, describe_environment
+from benchmarks.report import Row, render
+from tabular_labels.testing.builders import SIZES
+
+__all__ = ["BENCHMARKS", "main"]
+
+BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
+    {
+        "import": bench_import.run,
+        "read": bench_read.run,
+        "tables": bench_tables.run,
+        "find": bench_find.run,
+        "occupancy": bench_occupancy.run,
+        "dense": bench_dense.run,
+        "parquet": bench_parquet.run,
+        "write": bench_write.run,
+        "filter": bench_filter.run,
+    }
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what is asked for and print it."""
+    options = _read_options(arguments)
+    chosen = options.only or list(BENCHMARKS)
+    with ExitStack() as stack:
+        if options.work is None:
+            options.work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        options.work.mkdir(parents=True, exist_ok=True)
+        if options.together:
+            rows = _run_here(options, chosen)
+        else:
+            rows = [row for name in chosen for row in _run_apart(options, name)]
+    if options.json is not None:
+        found = {
+            "environment": describe_environment(),
+            "size": options.size,
+            "rows": [row.to_json() for row in rows],
+        }
+        options.json.write_text(json.dumps(found, indent=1))
+    if not options.quiet:
+        print(describe_environment())
+        print(f"size {options.size}: {_n_frames(options.size):,} frames; CPU seconds, medians\n")
+        print(render(rows, options.size))
+    return 0
+
+
+def _read_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--size", default="S", help="S, M, L or a number of frames")
+    parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="may be repeated")
+    parser.add_argument("--no-peers", action="store_true", help="leave sleap-io out")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, help="seconds sleap-io may take for one work"
+    )
+    parser.add_argument("--json", type=Path, help="write all that was measured to this file")
+    parser.add_argument("--work", type=Path, help="keep the input files in this directory")
+    parser.add_argument(
+        "--together", action="store_true", help="in one process: faster, memory less exact"
+    )
+    parser.add_argument("--once", action="store_true", help="call everything once only")
+    parser.add_argument("--quiet", action="store_true", help="print no table")
+    return parser.parse_args(arguments)
+
+
+def _n_frames(size: str) -> int:
+    return SIZES[size] if size in SIZES else int(size)
+
+
+def _run_here(options: argparse.Namespace, chosen: list[str]) -> list[Row]:
+    bench = Bench(
+        Files(options.work, _n_frames(options.size)),
+        options.size,
+        peers=not options.no_peers,
+        budget=options.budget,
+        **({"seconds": 0.0} if options.once else {}),
+    )
+    for name in chosen:
+        BENCHMARKS[name](bench)
+    return bench.rows
+
+
+def _run_apart(options: argparse.Namespace, name: str) -> list[Row]:
+    """Run one benchmark in a process of its own, whose memory nothing else has touched."""
+    found = options.work / f"{name}.json"
+    command = [sys.executable, "-m", "benchmarks.run", "--together", "--quiet", "--only", name]
+    command += ["--size", options.size, "--work", str(options.work), "--json", str(found)]
+    command += ["--budget", str(options.budget)]
+    command += ["--no-peers"] * options.no_peers + ["--once"] * options.once
+    print(f"... {name}", file=sys.stderr, flush=True)
+    subprocess.run(command, cwd=ROOT, check=True)
+    return [Row.from_json(row) for row in json.loads(found.read_text())["rows"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

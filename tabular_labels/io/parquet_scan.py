@@ -18,6 +18,14 @@ from tabular_labels.errors import FileFormatError
 from tabular_labels.io.manifest import DataFile, Key, Manifest, Shard, read_manifest
 from tabular_labels.io.manifest_json import require_rules
 from tabular_labels.io.parquet_edits import Edits, merge_edits, read_edits, scan_files
+from tabular_labels.io.parquet_points import (
+    WORKERS,
+    is_identity,
+    join_runs,
+    plan_windows,
+    read_windows,
+    split_at_files,
+)
 from tabular_labels.io.project_files import check_files, verify_file
 from tabular_labels.model.checks import check_points, check_structure
 from tabular_labels.model.offsets import offsets_of_counts, ranges
@@ -27,9 +35,6 @@ from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
 __all__ = ["ParquetSource", "open_parquet", "project_files", "read_parquet"]
 
-# Up to this many runs of rows are read one by one; more share whole blocks.
-_FEW_RUNS = 8
-_BLOCK_ROWS = 65_536
 _PART = 2**44  # rows of one file stay below
 
 
@@ -261,32 +266,24 @@ class ParquetSource:
     def read_points(
         self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
     ) -> pl.DataFrame:
-        """Read runs of point rows; few runs one by one, many as whole blocks in parallel."""
+        """Read runs of point rows, in parallel where they are far apart."""
         if part is None:
             files = offsets_of_counts(self._point_rows[: len(self.manifest.shards)])
-            part, start, count = _split_at_files(files, start, count)
-        part, start, count = _joined(part, start, count)
-        if not len(start):
-            return pl.DataFrame(schema={name: POINTS.columns[name] for name in columns})
-        if len(start) <= _FEW_RUNS:
-            return self._read_windows(part, start, count, columns)
-        key = part * _PART + start
-        windows, lengths = _blocks(key, count)
-        left = self._point_rows[windows // _PART] - windows % _PART
-        lengths = np.minimum(lengths, left)  # the last block of a file is short
+            part, start, count = split_at_files(files, start, count)
+        key, count = join_runs(part * _PART + start, count)
+        windows, lengths = plan_windows(key, count)
         table = self._read_windows(windows // _PART, windows % _PART, lengths, columns)
         window = np.searchsorted(windows, key, side="right") - 1
         begin = offsets_of_counts(lengths)[window] + key - windows[window]
-        if _is_identity(begin, count, table.height):
+        if is_identity(begin, count, table.height):
             return table
         return table[ranges(begin, count)]
 
     def _read_windows(
         self, part: IntArray, start: IntArray, count: IntArray, columns: Sequence[str]
     ) -> pl.DataFrame:
-        """Read windows of files and put them together."""
+        """Read windows of files one after the other into whole columns."""
         parts = (*self.manifest.shards, *self.manifest.deltas)
-        files = [parts[number].points for number in part.tolist()]
         names = list(dict.fromkeys(columns))
         plans = [
             self._scan([parts[number]], "points").select(names).slice(first, length)
@@ -294,10 +291,10 @@ class ParquetSource:
                 part.tolist(), start.tolist(), count.tolist(), strict=True
             )
         ]
-        with self._reading(files):
-            table = pl.concat(plans).collect()
-        self._check_points(int(count.sum()), table.height)
-        return _nan_backed(table.select(columns))
+        with self._reading([parts[number].points for number in np.unique(part).tolist()]):
+            table, found = read_windows(plans, count, names)
+        self._check_points(int(count.sum()), found)
+        return table.select(columns)
 
     def load(self) -> LabelTables:
         """Read everything, after comparing every file with its checksum."""
@@ -305,8 +302,8 @@ class ParquetSource:
         structure = self.load_structure()
         names = list(POINTS.memory_columns)
         if structure.point_start is None:
-            with self._reading(self.manifest.files("points")):
-                points = _in_memory(self._scan(self.manifest.shards, "points"), "points").collect()
+            whole = np.arange(len(self.manifest.shards))
+            points = self._read_windows(whole, whole * 0, self._point_rows, names)
         else:
             count = np.diff(structure.point_offsets)
             points = self.read_points(structure.part, structure.point_start, count, names)
@@ -317,7 +314,7 @@ class ParquetSource:
     def _verify(self, files: Sequence[DataFile]) -> None:
         """Compare files with their checksums, each once."""
         new = [file for file in files if file.path not in self._verified]
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(WORKERS) as pool:
             for file, _ in zip(new, pool.map(partial(verify_file, self.path), new), strict=True):
                 self._verified.add(file.path)
 
@@ -366,53 +363,3 @@ def _renumbered(frames: pl.DataFrame) -> pl.DataFrame:
 def _nan_backed(table: pl.DataFrame) -> pl.DataFrame:
     floats = [name for name, dtype in table.schema.items() if dtype.is_float()]
     return table.with_columns(pl.col(floats).fill_null(float("nan")).fill_nan(None))
-
-
-def _split_at_files(
-    files: IntArray, start: IntArray, count: IntArray
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Turn runs of rows of all files together into runs within files."""
-    start, count = start[count > 0], count[count > 0]
-    if not len(start):
-        return start, start, count
-    first = np.searchsorted(files, start, side="right") - 1
-    last = np.searchsorted(files, start + count - 1, side="right") - 1
-    pieces = last - first + 1
-    part = ranges(first, pieces)
-    begin = np.maximum(np.repeat(start, pieces), files[part])
-    stop = np.minimum(np.repeat(start + count, pieces), files[part + 1])
-    return part, begin - files[part], stop - begin
-
-
-def _joined(
-    part: IntArray, start: IntArray, count: IntArray
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Join runs that continue each other."""
-    some = count > 0
-    if not some.all():
-        part, start, count = part[some], start[some], count[some]
-    if not len(start):
-        return part, start, count
-    stop = start + count
-    begins = np.flatnonzero(
-        np.concatenate(([True], (start[1:] != stop[:-1]) | (part[1:] != part[:-1])))
-    )
-    ends = np.append(begins[1:], len(start)) - 1
-    return part[begins], start[begins], stop[ends] - start[begins]
-
-
-def _blocks(key: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
-    """Return windows of whole blocks that hold all runs: begin and length, ascending."""
-    first, last = key // _BLOCK_ROWS, (key + count - 1) // _BLOCK_ROWS
-    blocks = np.unique(ranges(first, last - first + 1))
-    is_first = np.concatenate(([True], np.diff(blocks) != 1))
-    begin = np.flatnonzero(is_first)
-    return blocks[begin] * _BLOCK_ROWS, np.diff(np.append(begin, len(blocks))) * _BLOCK_ROWS
-
-
-def _is_identity(begin: IntArray, count: IntArray, height: int) -> bool:
-    return (
-        int(begin[0]) == 0
-        and int(count.sum()) == height
-        and bool((begin[1:] == begin[:-1] + count[:-1]).all())
-    )

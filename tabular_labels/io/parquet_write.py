@@ -294,6 +294,9 @@ def disk_table(tables: LabelTables, name: str, rows: _Slice | None = None) -> pl
 
 
 def _node_ids(per_instance: IntArray) -> IntArray:
+    n = int(per_instance[0]) if len(per_instance) else 0
+    if (per_instance == n).all():
+        return np.tile(np.arange(n, dtype=np.uint16), len(per_instance))
     starts = np.repeat(offsets_of_counts(per_instance)[:-1], per_instance)
     return (np.arange(len(starts)) - starts).astype(np.uint16)
 

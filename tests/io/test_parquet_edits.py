@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tabular_labels.io import parquet_scan
+from tabular_labels.io import parquet_points
 from tabular_labels.io.parquet_scan import open_parquet, project_files
 from tabular_labels.io.parquet_write import write_parquet
 from tabular_labels.model.checks import check_tables
@@ -111,11 +111,11 @@ def test_every_frame_is_found_with_its_newest_rows(
             assert_frame_equal(getattr(found, name), expected[name].select(columns))
 
 
-@pytest.mark.parametrize("block_rows", [65_536, 64])
+@pytest.mark.parametrize("gap_rows", [32_768, 10, 0])
 def test_points_are_read_from_shards_and_deltas(
-    project: EditedProject, monkeypatch: pytest.MonkeyPatch, block_rows: int
+    project: EditedProject, monkeypatch: pytest.MonkeyPatch, gap_rows: int
 ) -> None:
-    monkeypatch.setattr(parquet_scan, "_BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(parquet_points, "GAP_ROWS", gap_rows)
     source = open_parquet(project.path)
     structure = source.load_structure()
     assert structure.part is not None

@@ -16,7 +16,8 @@ import polars as pl
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning
-from tabular_labels.io.hdf5_guard import open_guarded, translated
+from tabular_labels.io.hdf5_copy import copy_attributes, copy_member
+from tabular_labels.io.hdf5_guard import check_members, open_guarded, translated
 from tabular_labels.io.slp_layout import (
     CORE,
     FRAMES,
@@ -125,7 +126,7 @@ def copy_objects(file: h5py.File, path: PathLike) -> bytes:
     ):
         for name in file:
             if name not in CORE and embedded_number(name) is None:
-                file.copy(name, image, name=name)
+                copy_member(file, image, name, path)
         for table, columns in _extra_columns(file).items():
             if table in ("points", "pred_points") and not _points_in_order(file):
                 continue
@@ -133,7 +134,7 @@ def copy_objects(file: h5py.File, path: PathLike) -> bytes:
                 image[f"{table}/{_escaped(column)}"] = file[table].fields(column)[:]
         for place, names in _extra_attributes(file):
             if names:
-                _copy_attributes(file[place], image.require_group(place), names)
+                copy_attributes(file[place], image.require_group(place), names)
         image.flush()
         return bytes(image.id.get_file_image())
 
@@ -181,6 +182,7 @@ def open_image(image: bytes | None) -> Iterator[h5py.File | None]:
         translated("attachments", "the image"),
         h5py.File(io.BytesIO(image), "r") as file,
     ):
+        check_members(file, "attachments")
         yield file
 
 
@@ -192,18 +194,19 @@ def _unescaped(column: str) -> str:
     return column.replace("%2E", ".").replace("%2F", "/").replace("%25", "%")
 
 
-def _copy_attributes(source: Any, target: Any, names: list[str]) -> None:
-    for name in names:
-        if name not in target.attrs:
-            target.attrs.create(name, source.attrs[name], dtype=source.attrs.get_id(name).dtype)
-
-
-def extra_fields(image: h5py.File, table: str, rows: int) -> dict[str, h5py.Dataset]:
+def extra_fields(
+    image: h5py.File, table: str, layout: np.dtype[Any], rows: int
+) -> dict[str, h5py.Dataset]:
     """Find the further columns of one of our tables that fit its number of rows."""
     group = image.get(table)
-    if not isinstance(group, h5py.Group):
-        return {}
-    return {_unescaped(name): group[name] for name in group if len(group[name]) == rows}
+    found = {_unescaped(name): group[name] for name in group or ()}
+    return {
+        name: data
+        for name, data in found.items()
+        if name not in (layout.names or ())
+        and isinstance(data, h5py.Dataset)
+        and data.shape == (rows,)
+    }
 
 
 def restore_objects(image: h5py.File, file: h5py.File) -> None:
@@ -215,12 +218,13 @@ def restore_objects(image: h5py.File, file: h5py.File) -> None:
     """
     for name in image:
         if name in CORE:
-            _copy_attributes(image[name], file[name], list(image[name].attrs))
+            if name in file:
+                copy_attributes(image[name], file[name], list(image[name].attrs))
             continue
         if name in file:
             del file[name]
-        image.copy(name, file, name=name)
-    _copy_attributes(image, file, list(image.attrs))
+        copy_member(image, file, name, "attachments")
+    copy_attributes(image, file, list(image.attrs))
 
 
 def digest_of_rows(catalog: Catalog, n_frames: int, n_instances: int) -> str:

@@ -14,12 +14,13 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5l, h5o
+from h5py import h5d, h5i, h5l, h5o
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, TabularLabelsError, UnsafeFileError
 
 __all__ = [
+    "SPARE",
     "as_finite",
     "broken",
     "check_dataset",
@@ -48,7 +49,9 @@ _FILTERS = frozenset(
 )
 _PACKERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF})
 _LARGEST_RATIO = 1100  # deflate stays below 1032
-_SMALL = 64 * 2**20  # sizes that need no justification
+SPARE = 64 * 2**20
+"""Bytes that nobody has to account for."""
+
 _TEXTS_AT_ONCE = 1024
 _MOST_OBJECTS = 1_000_000
 _LARGEST_JSON = 512 * 2**20
@@ -187,28 +190,34 @@ def _filters(plist: Any) -> list[int]:
     return [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
 
 
-def check_size(dataset: Any, path: PathLike, place: str) -> None:
+def check_size(dataset: Any, path: PathLike, place: str, *, spare: int = 0) -> None:
     """Refuse a dataset that claims more items than its stored bytes can hold.
 
     Args:
         dataset: A low-level dataset (``h5py.Dataset.id``).
         path: The file, for messages.
         place: The dataset's path in it.
+        spare: Bytes that may be claimed without being stored.
     """
     plist, stored = dataset.get_create_plist(), dataset.get_storage_size()
-    size = Path(path).stat().st_size
+    size = _file_size(dataset)
     if stored > size:
         raise broken(path, place, f"{stored} stored bytes", f"at most the file's {size}")
     item = dataset.get_type().get_size()
     room = stored * (_LARGEST_RATIO if _PACKERS.intersection(_filters(plist)) else 1)
     claimed = _product(dataset.shape or ()) * item
-    if claimed > room:
+    if claimed > max(room, spare):
         found = f"{dataset.shape} items ({claimed} bytes) in {stored} stored bytes"
         raise broken(path, place, found, "every item stored")
     if plist.get_layout() == h5d.CHUNKED:
         chunk = _product(plist.get_chunk()) * item
-        if chunk > max(room, _SMALL):
+        if chunk > max(room, SPARE):
             raise broken(path, place, f"chunks of {chunk} bytes", f"at most {room}")
+
+
+def _file_size(dataset: Any) -> int:
+    """Bytes of the file that a low-level dataset is in, on disk or in memory."""
+    return int(h5i.get_file_id(dataset).get_filesize())
 
 
 def _product(sizes: Any) -> int:
@@ -218,13 +227,14 @@ def _product(sizes: Any) -> int:
     return result
 
 
-def member(group: h5py.Group, name: str, path: PathLike) -> Any:
+def member(group: h5py.Group, name: str, path: PathLike, *, spare: int = 0) -> Any:
     """Return a direct member of a group, or None; never follow a link out.
 
     Args:
         group: An open group.
         name: One name, without slashes.
         path: The file, for messages.
+        spare: Bytes that a dataset may claim without storing them.
 
     Returns:
         The h5py group or dataset, or None when there is none.
@@ -238,7 +248,7 @@ def member(group: h5py.Group, name: str, path: PathLike) -> Any:
         found = group[name]
         if isinstance(found, h5py.Dataset):
             check_dataset(found.id, path, place)
-            check_size(found.id, path, place)
+            check_size(found.id, path, place, spare=spare)
     return found
 
 
@@ -258,15 +268,17 @@ def read_text(value: Any, path: PathLike, place: str) -> str:
 
 def read_texts(dataset: h5py.Dataset, path: PathLike) -> list[str]:
     """Read a list of texts: variable-length or fixed, or the empty float64 of old writers."""
-    place = dataset.name
+    place = str(dataset.name)
     if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
         raise broken(path, place, "no list", "a list of texts")
     if not dataset.size:
         return []
-    if dataset.dtype.kind not in "SO" or h5py.check_dtype(ref=dataset.dtype):
-        raise broken(path, place, f"items of type {dataset.dtype}", "texts")
+    with translated(path, place):
+        dtype = dataset.dtype
+    if dtype.kind not in "SO" or h5py.check_dtype(ref=dtype):
+        raise broken(path, place, f"items of type {dtype}", "texts")
     texts: list[str] = []
-    room = 4 * os.stat(path).st_size + _SMALL  # noqa: PTH116 - any kind of path
+    room = 4 * os.stat(path).st_size + SPARE  # noqa: PTH116 - any kind of path
     for start in range(0, len(dataset), _TEXTS_AT_ONCE):
         with translated(path, place):
             values = dataset[start : start + _TEXTS_AT_ONCE]

@@ -204,17 +204,36 @@ class _LibraryReader(RecordReader):
     def __init__(self, records: Records, dataset: h5py.Dataset) -> None:
         super().__init__(records)
         self._dataset = dataset
+        # A chunk larger than a block is unpacked once, not for each block.
+        self._chunk = dataset.chunks[0] if dataset.chunks else 0
+        self._held: tuple[int, np.ndarray[Any, Any]] = (0, np.empty(0, records.record))
 
     def _fill(self, block: np.ndarray[Any, Any], start: int) -> None:
-        stop = start + len(block)
+        if self._chunk <= len(block):
+            block[:] = self._rows(start, start + len(block))
+            return
+        done = 0
+        while done < len(block):
+            first, held = self._held
+            at = start + done
+            if not first <= at < first + len(held):
+                first = at - at % self._chunk
+                held = self._rows(first, min(first + self._chunk, self.records.rows))
+                self._held = first, held
+            piece = held[at - first : at - first + len(block) - done]
+            block[done : done + len(piece)] = piece
+            done += len(piece)
+
+    def _rows(self, start: int, stop: int) -> np.ndarray[Any, Any]:
+        record = self.records.record
         with translated(self.records.state.path, self.records.place):
-            values = self._dataset[start:stop]
+            values = np.asarray(self._dataset[start:stop])
             if values.dtype.names is None:
-                values = np.ascontiguousarray(values, values.dtype)
-                block[:] = values.view(block.dtype).reshape(-1)
-                return
-            for name in block.dtype.names:
-                block[name] = values[name]
+                return np.ascontiguousarray(values).view(record).reshape(-1)
+            rows = np.empty(len(values), record)
+            for name in record.names or ():
+                rows[name] = values[name]
+            return rows
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from tabular_labels.io.attachments import (
     open_image,
     restore_objects,
 )
-from tabular_labels.io.hdf5_guard import broken
+from tabular_labels.io.hdf5_guard import as_finite, broken
 from tabular_labels.io.hdf5_records import BLOCK
 from tabular_labels.io.skeleton_json import SkeletonFacts, dump_skeletons
 from tabular_labels.io.slp_layout import (
@@ -177,8 +177,8 @@ class _Writer:
     def _format_id(self, image: h5py.File | None) -> float:
         if self.classic:
             return CLASSIC_FORMAT
-        old = self.leftovers.get("format_id", TODAY_FORMAT)
-        return TODAY_FORMAT if image is None else max(TODAY_FORMAT, float(old))
+        old = as_finite(self.leftovers.get("format_id")) or TODAY_FORMAT
+        return TODAY_FORMAT if image is None else max(TODAY_FORMAT, old)
 
     def _leftover(self, place: str) -> Mapping[str, Any]:
         values = self.leftovers.get(place, {})
@@ -260,7 +260,7 @@ class _Writer:
         self, file: h5py.File, image: h5py.File | None, name: str, layout: np.dtype[Any], rows: int
     ) -> tuple[h5py.Dataset, dict[str, h5py.Dataset]]:
         """Create a table; further columns from the attachments follow ours."""
-        extra = {} if image is None else extra_fields(image, name, rows)
+        extra = {} if image is None else extra_fields(image, name, layout, rows)
         fields = [*layout.descr, *((column, data.dtype) for column, data in extra.items())]
         record = np.dtype(fields) if extra else layout
         storage: dict[str, Any] = {}

@@ -136,9 +136,18 @@ def small_parts(format_id: float | None = 1.2) -> dict[str, Any]:
     }
 
 
-def write_parts(path: Path, parts: Mapping[str, Any], **storage: Any) -> Path:
-    """Write members with h5py alone; a member that is None is left out."""
-    with h5py.File(path, "w") as file:
+def write_parts(
+    path: Path, parts: Mapping[str, Any], *, opened: Mapping[str, Any] | None = None, **storage: Any
+) -> Path:
+    """Write members with h5py alone; a member that is None is left out.
+
+    Args:
+        path: The file.
+        parts: Members by name; a function writes what it likes.
+        opened: How the file is opened.
+        storage: How tables are stored.
+    """
+    with h5py.File(path, "w", **(opened or {})) as file:
         group = file.create_group("metadata")
         for name, value in parts.items():
             if value is None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning
+from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning, UnsafeFileError
 from tabular_labels.io.attachments import attachment_image
 from tabular_labels.io.slp_layout import FRAMES, POINTS
 from tabular_labels.io.slp_read import read_slp
@@ -214,3 +214,16 @@ def test_points_in_another_order_leave_their_columns_behind(tmp_path: Path) -> N
     with h5py.File(tmp_path / "copy.slp") as file:
         assert "z" not in file["pred_points"].dtype.names
         assert "masks" in file
+
+
+def test_an_image_with_a_way_out_is_refused(tables: LabelTables, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["data"] = np.arange(3)
+    with h5py.File(tmp_path / "image.h5", "w") as file:
+        file["masks"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/data")
+    image = (tmp_path / "image.h5").read_bytes()
+    attachments = replace(tables.catalog.attachments, image=image)
+    catalog = replace(tables.catalog, attachments=attachments)
+    with pytest.raises(UnsafeFileError):
+        write_slp(replace(tables, catalog=catalog), tmp_path / "copy.slp")
+    assert not (tmp_path / "copy.slp").exists()

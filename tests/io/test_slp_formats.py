@@ -21,6 +21,7 @@ from tabular_labels.io.slp_scan import open_slp
 from tabular_labels.io.slp_write import write_slp
 from tabular_labels.model.checks import check_tables
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.testing.builders import make_tables
 from tests.io.slp_cases import BODY, changed, content, records, small_parts, write_parts
 
 PREDICTED = [(1.5, 2.5), (3.5, None), (5.0, 6.0), (None, None)]
@@ -211,6 +212,31 @@ def test_texts_may_be_of_variable_length(tmp_path: Path) -> None:
     assert (
         content(read_parts(tmp_path, parts | {"tracks_json": None, "x": write_texts})) == expected
     )
+
+
+@pytest.mark.parametrize("storage", [*LAYOUTS, {"chunks": (2,), "maxshape": (9,)}])
+@pytest.mark.parametrize("file", [{"libver": "latest"}, {"userblock_size": 1024}])
+def test_files_may_be_of_any_hdf5_layout(
+    tmp_path: Path, storage: dict[str, Any], file: dict[str, Any]
+) -> None:
+    parts = small_parts()
+    expected = content(read_parts(tmp_path, parts))
+    path = write_parts(tmp_path / "other.slp", parts, opened=file, **storage)
+    assert content(read_slp(path)) == expected
+
+
+@pytest.mark.parametrize("rows", [1, 1000, 10**6])
+def test_chunks_may_be_of_any_size(tmp_path: Path, rows: int) -> None:
+    tables = make_tables(2000 if rows > 1 else 20, n_nodes=9, user_fraction=0.2)
+    write_slp(tables, tmp_path / "some.slp")
+    with h5py.File(tmp_path / "some.slp", "r+") as file:
+        for name in TABLES:
+            data = file[name][:]
+            del file[name]
+            file.create_dataset(
+                name, data=data, chunks=(rows,), maxshape=(None,), compression="gzip"
+            )
+    assert read_slp(tmp_path / "some.slp").points.equals(tables.points)
 
 
 def test_unsorted_frames_keep_their_places(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ from tabular_labels.errors import (
     QueryError,
     UnsafeFileError,
 )
-from tabular_labels.io.atomic import create_exclusively
+from tabular_labels.io.atomic import atomic_path, create_exclusively
 from tabular_labels.io.manifest_json import (
     catalog_from_json,
     catalog_to_json,
@@ -285,11 +285,16 @@ def is_published(path: PathLike, manifest: Manifest) -> bool:
 
 
 def record_version(path: PathLike, manifest: Manifest) -> None:
-    """Add a published version to the history, which is read without any manifest."""
+    """Add a published version to the history, which is read without any manifest.
+
+    Only the writer that published a version records it, so that an older entry of the
+    same number belongs to a version that somebody removed.
+    """
     document = _to_json(manifest)
     file = _history_path(path, manifest.info.version)
     short = ("version", "parent", "created", "message", "rows")
-    create_exclusively(file, dump({key: document[key] for key in short}, file))
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(dump({key: document[key] for key in short}, file))
 
 
 def _history_path(path: PathLike, version: int) -> Path:

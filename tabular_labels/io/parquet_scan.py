@@ -53,6 +53,14 @@ def open_parquet(path: PathLike, *, version: int | None = None) -> ParquetSource
         QueryError: The project has no such version.
         FileFormatError: Not a project, or one whose manifest or files are damaged.
         UnsafeFileError: Its manifest names files outside the project.
+
+    Examples:
+        >>> import tempfile
+        >>> from tabular_labels.io.parquet_write import write_parquet
+        >>> folder = Path(tempfile.mkdtemp()) / "mice"
+        >>> write_parquet(LabelTables(), folder)
+        >>> open_parquet(folder).scan("points").collect().columns[:4]
+        ['video_id', 'frame_idx', 'instance_id', 'node_id']
     """
     return ParquetSource(path, read_manifest(path, version))
 
@@ -72,6 +80,15 @@ def read_parquet(path: PathLike, *, version: int | None = None) -> LabelTables:
         QueryError: The project has no such version.
         FileFormatError: Not a project, or a damaged one.
         ChecksumError: A file's bytes are not those that were written.
+        InvariantError: The rows break rules.
+
+    Examples:
+        >>> import tempfile
+        >>> from tabular_labels.io.parquet_write import write_parquet
+        >>> folder = Path(tempfile.mkdtemp()) / "mice"
+        >>> write_parquet(LabelTables(), folder)
+        >>> read_parquet(folder).frames.height
+        0
     """
     return open_parquet(path, version=version).load()
 
@@ -94,6 +111,14 @@ def project_files(
     Raises:
         FileNotFoundError: There is nothing at the path.
         FileFormatError: Not a project, or a damaged manifest.
+
+    Examples:
+        >>> import tempfile
+        >>> from tabular_labels.io.parquet_write import write_parquet
+        >>> folder = Path(tempfile.mkdtemp()) / "mice"
+        >>> write_parquet(LabelTables(), folder)
+        >>> project_files(folder, "points")
+        []
     """
     root = Path(path).absolute()
     return [str(root / file.path) for file in read_manifest(path, version).files(table)]

@@ -41,6 +41,15 @@ def views_sql(path: PathLike, *, version: int | None = None) -> str:
     Raises:
         FileNotFoundError: There is nothing at the path.
         FileFormatError: Not a project, or a damaged manifest.
+
+    Examples:
+        >>> import tempfile
+        >>> from tabular_labels.io.parquet_write import write_parquet
+        >>> from tabular_labels.model.tables import LabelTables
+        >>> folder = Path(tempfile.mkdtemp()) / "mice"
+        >>> write_parquet(LabelTables(), folder)
+        >>> views_sql(folder).count("CREATE OR REPLACE VIEW")
+        10
     """
     return render_views(read_manifest(path, version), Path(path).absolute())
 

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tabular_labels._types import IntArray, PathLike
-from tabular_labels.errors import FileFormatError, TabularLabelsError
+from tabular_labels.errors import FileFormatError, QueryError, TabularLabelsError
 from tabular_labels.io.atomic import atomic_path, sync_directory, sync_file
 from tabular_labels.io.attachments import attachment_image
 from tabular_labels.io.manifest import (
@@ -106,6 +106,7 @@ def write_parquet(
         ProjectExistsError: There is a project and ``overwrite`` is false.
         FileFormatError: There is something else at the path.
         InvariantError: The tables break rules.
+        QueryError: ``points_per_shard`` is below 1.
         ConflictError: Another writer created the same version first.
 
     Examples:
@@ -116,6 +117,9 @@ def write_parquet(
         >>> list_versions(folder)
         [1, 2]
     """
+    if points_per_shard < 1:
+        text = f"points_per_shard: found {points_per_shard}, expected at least 1. Leave it out."
+        raise QueryError(text)
     require(check_tables(tables))
     root = Path(path)
     parent = _prepare(root, overwrite=overwrite)

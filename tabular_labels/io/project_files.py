@@ -48,7 +48,7 @@ def check_files(root: Path, files: Iterable[DataFile]) -> None:
             if stat.S_ISLNK(status.st_mode):
                 _refuse_outside(root, file.path, inside)
                 status = path.stat()
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise _broken(root, file, "no such file", f"{file.bytes} bytes") from error
         if not stat.S_ISREG(status.st_mode):
             raise _unsafe(root, file.path, "no regular file", "a regular file")
@@ -58,7 +58,7 @@ def check_files(root: Path, files: Iterable[DataFile]) -> None:
 
 def _refuse_outside(root: Path, path: str, inside: str) -> None:
     target = os.path.realpath(root / path)
-    if os.path.commonpath([inside, target]) != inside:
+    if not Path(target).is_relative_to(inside):
         raise _unsafe(root, path, f"a link to {target}", "a file inside the project")
 
 

@@ -111,6 +111,13 @@ def test_every_frame_is_found_with_its_newest_rows(
             assert_frame_equal(getattr(found, name), expected[name].select(columns))
 
 
+@pytest.mark.parametrize("place", [(0, -1), (0, 2**40), (2**32 - 1, 0), (2**40, 0)])
+def test_a_frame_that_is_nowhere_gives_empty_tables(
+    project: EditedProject, place: tuple[int, int]
+) -> None:
+    assert open_parquet(project.path).find_frame(*place).frames.height == 0
+
+
 @pytest.mark.parametrize("gap_rows", [32_768, 10, 0])
 def test_points_are_read_from_shards_and_deltas(
     project: EditedProject, monkeypatch: pytest.MonkeyPatch, gap_rows: int

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet, read_parquet
 from tabular_labels.io.parquet_write import disk_table, write_parquet
 from tabular_labels.model.schema import POINTS, TABLES
-from tabular_labels.model.source import Counts
+from tabular_labels.model.source import Counts, Source
 from tabular_labels.model.tables import Catalog, LabelTables
 from tabular_labels.testing.builders import make_tables
 
@@ -127,6 +127,11 @@ def test_a_source_pickles_as_path_and_version(tables: LabelTables, tmp_path: Pat
     write_parquet(LabelTables(), tmp_path / "mice", overwrite=True)
     assert len(data) < 1000
     assert_tables_equal(pickle.loads(data).load(), tables)
+
+
+def test_a_project_is_a_source(source: ParquetSource) -> None:
+    as_source: Source = source
+    assert as_source.counts == source.counts
 
 
 def test_threads_read_the_same_rows(source: ParquetSource, tables: LabelTables) -> None:

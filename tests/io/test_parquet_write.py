@@ -15,6 +15,7 @@ from tabular_labels.errors import (
     ConflictError,
     FileFormatError,
     InvariantError,
+    QueryError,
     TabularLabelsError,
 )
 from tabular_labels.io import manifest, parquet_write
@@ -90,6 +91,20 @@ def test_tables_that_break_rules_are_not_written(tables: LabelTables, tmp_path: 
     with pytest.raises(InvariantError, match="sorted by video_id"):
         write_parquet(wrong, tmp_path / "mice")
     assert not (tmp_path / "mice").exists()
+
+
+def test_shards_of_no_points_are_refused(tables: LabelTables, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="found 0, expected at least 1"):
+        write_parquet(tables, tmp_path / "mice", points_per_shard=0)
+
+
+def test_the_number_of_a_removed_version_is_used_again(tables: LabelTables, tmp_path: Path) -> None:
+    path = tmp_path / "mice"
+    write_parquet(tables, path)
+    write_parquet(tables, path, overwrite=True, message="removed")
+    version_path(path, 2).unlink()
+    write_parquet(tables, path, overwrite=True, message="again")
+    assert [info.message for info in manifest.read_history(path)] == ["", "again"]
 
 
 def fail(*_: object, **__: object) -> NoReturn:

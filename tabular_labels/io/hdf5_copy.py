@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5o, h5s
+from h5py import h5a, h5d, h5o, h5s, h5t
 
 from tabular_labels._types import PathLike
 from tabular_labels.io.hdf5_guard import SPARE, broken, member
@@ -65,8 +65,9 @@ class _Copier:
         copy = h5py.Dataset(
             h5d.create(target.id, name.encode(), type_, source.id.get_space(), dcpl=plist)
         )
-        if not source.size or not source.id.get_storage_size():
-            return copy
+        is_empty = not source.size or not source.id.get_storage_size()
+        if is_empty or type_.detect_class(h5t.REFERENCE):
+            return copy  # A reference is an address, which means nothing in another file.
         if source.dtype.hasobject:
             _copy_values(source, copy)
         elif plist.get_layout() == h5d.CHUNKED:
@@ -122,6 +123,8 @@ def copy_attributes(source: Any, target: Any, names: list[str]) -> None:
             continue
         attribute = h5a.open(source.id, name.encode())
         type_, space = attribute.get_type(), attribute.get_space()
+        if type_.detect_class(h5t.REFERENCE):
+            continue
         if attribute.dtype.hasobject:
             target.attrs.create(name, source.attrs[name], dtype=attribute.dtype)
             continue

@@ -25,6 +25,9 @@ belong to the last shard that begins before it (the first if none does).
 points are the new rows of exactly these, in canonical order. A replaced frame
 without new rows is deleted; one that was in no shard is new. The newest delta that
 lists a frame holds all its rows; shards and older deltas no longer count for it.
+In a version with deltas ``position`` orders the frames of the classic list but may
+leave gaps where frames were deleted; new frames stand above all that shards and
+deltas of the version hold. Whole reads number them from 0 again.
 
 Keys of a manifest: ``format``, ``format_version``, ``version``, ``parent`` (null for
 the first), ``created`` (UTC, ISO 8601), ``message``, ``rows`` (current rows per

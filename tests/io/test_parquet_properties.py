@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -21,6 +21,7 @@ LARGE = ("frames", "instances", "points")
 SHARDS = st.sampled_from([1, 7, 1_000_000])
 
 
+@settings(max_examples=40)
 @given(tables=label_tables(), points_per_shard=SHARDS)
 def test_any_project_is_read_as_it_was_written(tables: LabelTables, points_per_shard: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -42,6 +43,7 @@ def test_any_project_is_read_as_it_was_written(tables: LabelTables, points_per_s
         assert validate_project(path) == []
 
 
+@settings(max_examples=40)
 @given(tables=label_tables(), points_per_shard=SHARDS, data=st.data())
 def test_any_project_may_come_as_edits(
     tables: LabelTables, points_per_shard: int, data: st.DataObject

@@ -31,8 +31,11 @@ __all__ = [
     "points_table",
     "read_instances",
     "track_runs",
+    "values_of",
     "write_parquet",
 ]
+
+_BLOCK = 4_096  # rows; what they hold stays in the cache
 
 
 def points_table(tables: LabelTables) -> pl.DataFrame:
@@ -180,26 +183,32 @@ def dense_arrays(tables: LabelTables) -> list[FloatArray]:
     offsets = np.append(0, np.cumsum(counts))
     bounds = np.searchsorted(frames["video_id"].to_numpy(), np.arange(catalog.videos.height + 1))
     lengths = catalog.videos["n_frames"].to_list()
-    x, y = (tables.points[name].to_numpy().reshape(-1, n_nodes) for name in ("x", "y"))
+    x, y = (values_of(tables.points[name]).reshape(-1, n_nodes) for name in ("x", "y"))
     track = instances["track_id"].cast(pl.Int64).fill_null(-1).to_numpy()
     index = np.repeat(frames["frame_idx"].to_numpy(), counts)
     chosen = _shown(tables, counts, offsets) & (track >= 0)
     slot = index * n_tracks + track
     arrays = []
     for first, stop, length in zip(bounds[:-1].tolist(), bounds[1:].tolist(), lengths, strict=True):
-        if first == stop:
-            arrays.append(np.empty((0, n_tracks, n_nodes, 2), np.float32))
-            continue
         rows = slice(int(offsets[first]), int(offsets[stop]))
-        mine, where = chosen[rows], slot[rows]
-        out = np.full((length * n_tracks, n_nodes, 2), np.nan, np.float32)
-        if mine.all():
-            out[where, :, 0], out[where, :, 1] = x[rows], y[rows]
-        else:
-            at, source = where[mine], np.flatnonzero(mine) + rows.start
-            out[at, :, 0], out[at, :, 1] = x[source], y[source]
-        arrays.append(out.reshape(length, n_tracks, n_nodes, 2))
+        source = np.full(length * n_tracks if first < stop else 0, -1, np.int64)
+        at = np.flatnonzero(chosen[rows])
+        source[slot[rows][at]] = at + rows.start
+        out = np.empty((len(source), n_nodes, 2), np.float32)
+        for low in range(0, len(source), _BLOCK):
+            part = source[low : low + _BLOCK]
+            for k, values in enumerate((x, y)):
+                out[low : low + _BLOCK, :, k] = values.take(part, 0, mode="clip")
+        gone = source < 0
+        if gone.any():
+            out[gone] = np.nan
+        arrays.append(out.reshape(-1, n_tracks, n_nodes, 2))
     return arrays
+
+
+def values_of(column: pl.Series) -> FloatArray:
+    """Return the numbers of a float column without a copy; NaN lies under its nulls."""
+    return np.frombuffer(column.to_arrow().buffers()[1], np.float64)[: column.len()]
 
 
 def _shown(tables: LabelTables, counts: IntArray, offsets: IntArray) -> BoolArray:
@@ -215,9 +224,9 @@ def _shown(tables: LabelTables, counts: IntArray, offsets: IntArray) -> BoolArra
 def filter_points(tables: LabelTables, least: float) -> LabelTables:
     """Hide points with a low score; points without a score stay."""
     points = tables.points
-    low = points["score"].to_numpy() < least  # NaN is not low
+    low = values_of(points["score"]) < least  # NaN is not low
     x, y = (
-        pl.Series(np.where(low, np.nan, points[name].to_numpy())).fill_nan(None)
+        pl.Series(np.where(low, np.nan, values_of(points[name]))).fill_nan(None)
         for name in ("x", "y")
     )
     return LabelTables(
@@ -283,7 +292,7 @@ def read_instances(tables: LabelTables) -> Callable[[tuple[int, int]], list[tupl
         .data
         for column in instances.iter_columns()
     ]
-    x, y = (tables.points[name].to_numpy() for name in ("x", "y"))
+    x, y = (values_of(tables.points[name]) for name in ("x", "y"))
 
     def read(rows: tuple[int, int]) -> list[tuple[Any, ...]]:
         out = []

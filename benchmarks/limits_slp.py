@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 import polars as pl
 
+from benchmarks.limits import values_of
 from tabular_labels import LabelTables
 from tabular_labels._types import IntArray
 from tabular_labels.model.schema import KIND
@@ -19,6 +21,8 @@ __all__ = ["read_slp", "write_slp"]
 
 _BLOCK = 1 << 21  # bytes; about what the cache of a core holds
 _NONE = 2**32 - 1
+_TABLES = ("frames", "instances", "points", "pred_points")
+_LISTS = ("videos_json", "tracks_json", "suggestions_json")
 
 
 class _Rows:
@@ -67,11 +71,13 @@ class _Rows:
 
 
 def read_slp(path: Path) -> dict[str, pl.DataFrame]:
-    """Read frames, instances and points, as our tables hold them."""
+    """Read frames, instances and points, as our tables hold them, and parse the small ones."""
     with h5py.File(path, "r") as tables:
-        rows = {
-            name: _Rows(tables[name]) for name in ("frames", "instances", "points", "pred_points")
-        }
+        for name in _LISTS:
+            for text in tables[name][:]:
+                json.loads(text)
+        json.loads(tables["metadata"].attrs["json"])
+        rows = {name: _Rows(tables[name]) for name in _TABLES}
     with path.open("rb", buffering=0) as file:
         frames = _columns(rows["frames"], file, _FRAME_COLUMNS)
         instances = _columns(rows["instances"], file, _INSTANCE_COLUMNS)
@@ -206,7 +212,7 @@ def write_slp(tables: LabelTables, path: Path, like: Path) -> None:
         h5py.File(path, "w-", libver=("earliest", "latest")) as file,
     ):
         for name in small:
-            if name not in ("frames", "instances", "points", "pred_points"):
+            if name not in _TABLES:
                 small.copy(name, file)
         for name, values in columns.items():
             block = np.zeros(len(values["frame_id"]), small[name].dtype)
@@ -226,12 +232,16 @@ def _write_points(
     n_nodes: int,
 ) -> None:
     made = file.create_dataset(name, shape=like.shape, dtype=like.dtype)
-    values = {c: points[c].to_numpy().reshape(-1, n_nodes) for c in like.dtype.names}
+    values = {c: _values(points[c]).reshape(-1, n_nodes) for c in like.dtype.names}
     step = max(_BLOCK // like.dtype.itemsize // n_nodes, 1)
     buffer = np.empty((min(step, len(rows)), n_nodes), like.dtype)
     for at in range(0, len(rows), step):
         mine = rows[at : at + step]
         block = buffer[: len(mine)]
         for column, given in values.items():
-            block[column] = given[mine]
+            block[column] = given.take(mine, 0)
         made[at * n_nodes : (at + len(mine)) * n_nodes] = block.reshape(-1)
+
+
+def _values(column: pl.Series) -> np.ndarray[Any, Any]:
+    return values_of(column) if column.dtype.is_float() else column.to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections import defaultdict
 from functools import cache
@@ -46,8 +47,14 @@ def load(path: Path, *, lazy: bool) -> Any:
 
 @cache
 def kept_labels(path: Path, *, lazy: bool) -> Any:
-    """Load a file once for several works."""
-    return load(path, lazy=lazy)
+    """Load a file once for several works.
+
+    Its objects are kept from Python's collector: each of its passes would go through all
+    of them, also while something else is timed.
+    """
+    labels = load(path, lazy=lazy)
+    gc.freeze()
+    return labels
 
 
 def summary(labels: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from h5py import h5d, h5i, h5l, h5o
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, TabularLabelsError, UnsafeFileError
+from tabular_labels.io.hdf5_heaps import check_heaps
 
 __all__ = [
     "SPARE",
@@ -249,6 +250,7 @@ def member(group: h5py.Group, name: str, path: PathLike, *, spare: int = 0) -> A
         if isinstance(found, h5py.Dataset):
             check_dataset(found.id, path, place)
             check_size(found.id, path, place, spare=spare)
+            check_heaps(found, path)
     return found
 
 

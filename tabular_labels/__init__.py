@@ -1,1 +1,51 @@
-"""Pose-tracking labels as tables."""
+"""Pose-tracking labels as tables: load, query, edit and keep SLEAP projects of any size."""
+
+from tabular_labels.data_cache import LabelsDataCache
+from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning
+from tabular_labels.labels import Labels
+from tabular_labels.model.ranges import RangeList
+from tabular_labels.model.skeleton import Edge, Node, Skeleton
+from tabular_labels.model.suggestion import SuggestionFrame
+from tabular_labels.model.tables import LabelTables
+from tabular_labels.model.track import Track
+from tabular_labels.model.video import Video
+from tabular_labels.points import Point, PredictedPoint
+from tabular_labels.projects import (
+    load_file,
+    read_parquet,
+    read_slp,
+    scan_parquet,
+    scan_slp,
+    write_parquet,
+    write_slp,
+)
+from tabular_labels.views import Instance, LabeledFrame, PredictedInstance
+
+__all__ = [
+    "Edge",
+    "Instance",
+    "LabelTables",
+    "LabeledFrame",
+    "Labels",
+    "LabelsDataCache",
+    "Node",
+    "Point",
+    "PredictedInstance",
+    "PredictedPoint",
+    "RangeList",
+    "Skeleton",
+    "SuggestionFrame",
+    "TabularLabelsError",
+    "TabularLabelsWarning",
+    "Track",
+    "Video",
+    "load_file",
+    "read_parquet",
+    "read_slp",
+    "scan_parquet",
+    "scan_slp",
+    "write_parquet",
+    "write_slp",
+]
+
+__version__ = "0.1.0"

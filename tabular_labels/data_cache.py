@@ -77,9 +77,11 @@ class LabelsDataCache:
             ValueError: Unknown filter.
         """
         labels = self.labels
-        frames = labels._snapshot.structure.frames[labels._filtered_rows(video, filter)]
+        rows = labels._filtered_rows(video, filter)
+        frames = labels._snapshot.structure.frames
+        keys, index = (frames[name].to_numpy()[rows] for name in ("video_id", "frame_idx"))
         place = {key: k for k, key in enumerate(labels._objects.video_by_id)}
-        pairs = zip(frames["video_id"].to_list(), frames["frame_idx"].to_list(), strict=True)
+        pairs = zip(keys.tolist(), index.tolist(), strict=True)
         return sorted({(place[key], frame_idx) for key, frame_idx in pairs})
 
     def get_frame_count(self, video: VideoLike | None = None, filter: str = "") -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, Level
 from tabular_labels.levels import LevelReader
-from tabular_labels.queries.filter import keep_mask, select_instances
+from tabular_labels.queries.filter import (
+    keep_mask,
+    select_instances,
+    used_columns,
+    without_empty,
+)
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["filtered_snapshot"]
@@ -31,7 +35,7 @@ def filtered_snapshot(
     of_instances = None if instances is None else _mask(snapshot, "instances", instances)
     of_frames = None if frames is None else _mask(snapshot, "frames", frames)
     if drop_empty:
-        of_frames = _without_empty(snapshot, of_frames, of_instances)
+        of_frames = without_empty(structure, of_frames, of_instances)
     if hidden is not None:
         snapshot = snapshot.with_hidden_points(hidden)
         structure = snapshot.structure
@@ -41,20 +45,8 @@ def filtered_snapshot(
 
 
 def _mask(snapshot: Snapshot, level: Level, predicate: pl.Expr) -> BoolArray:
+    """Judge all rows at once: a predicate may look beyond its row (``x > x.mean()``)."""
     reader = LevelReader(snapshot, level)
     # A predicate without columns still needs rows to be judged on.
-    used = predicate.meta.root_names() or ["frame_idx"]
-    masks = [keep_mask(reader.read(used, rows), predicate) for rows in reader.chunks()]
-    return np.concatenate(masks) if masks else np.empty(0, bool)
-
-
-def _without_empty(
-    snapshot: Snapshot, of_frames: BoolArray | None, of_instances: BoolArray | None
-) -> BoolArray:
-    structure = snapshot.structure
-    offsets = structure.instance_offsets
-    kept = np.ones(structure.instances.height, bool) if of_instances is None else of_instances
-    before = np.concatenate([[0], np.cumsum(kept)])
-    occupied = before[offsets[1:]] > before[offsets[:-1]]
-    keep: BoolArray = occupied | structure.frames["is_negative"].to_numpy()
-    return keep if of_frames is None else keep & of_frames
+    used = used_columns(predicate, reader.schema()) or ["frame_idx"]
+    return keep_mask(reader.whole(used), predicate)

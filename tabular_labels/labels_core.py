@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tabular_labels.views import LabeledFrame
 __all__ = ["LabelsCore", "VideoLike"]
 
 VideoLike: TypeAlias = Video | int | str
+T = TypeVar("T")
 
 
 class LabelsCore:
@@ -54,11 +55,8 @@ class LabelsCore:
             for key, video in by_id.items():
                 names[video.filename] = -1 if video.filename in names else key
             places: dict[object, int] = dict(enumerate(by_id))
-            self._video_keys_made = {
-                **places,
-                **{name: key for name, key in names.items() if key >= 0},
-                **self._objects.video_ids,
-            }
+            unique = {name: key for name, key in names.items() if key >= 0}
+            self._video_keys_made = places | unique | dict(self._objects.video_ids.items())
         return self._video_keys_made
 
     def _video_key(self, video: VideoLike) -> int | None:
@@ -194,7 +192,7 @@ class LabelsCore:
         return FrameSequence(self._rows, np.asarray(order)[chosen])
 
 
-def _only(what: str, things: Sequence[Any]) -> Any:
+def _only(what: str, things: Sequence[T]) -> T:
     if len(things) != 1:
         message = f"found {len(things)} {what}s, expected one. Use `labels.{what}s`."
         raise ValueError(message)

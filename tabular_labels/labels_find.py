@@ -78,7 +78,7 @@ class LabelsFind(LabelsCore):
         if frame_idx is None:
             rows = () if key is None else self._snapshot.video_rows(key)
             return FrameSequence(self._rows, rows if len(rows) else range(0))
-        return self._find_several(video, key, frame_idx, return_new=return_new)  # type: ignore[arg-type]  # not one index
+        return self._find_several(video, key, frame_idx, return_new=return_new)
 
     def _find_one(self, key: int, frame_idx: int) -> list[LabeledFrame]:
         rows = self._rows_made
@@ -300,13 +300,13 @@ class LabelsFind(LabelsCore):
     def _occupancy_of(self, key: int) -> dict[Track | None, RangeList]:
         runs = runs_of_video(self._snapshot.structure, key)
         grouped: dict[Any, list[tuple[int, int]]] = {}
-        for track_id, start, stop in runs.select("track_id", "start", "stop").iter_rows():
+        columns = (runs[name].to_list() for name in ("track_id", "start", "stop"))
+        for track_id, start, stop in zip(*columns, strict=True):
             grouped.setdefault(track_id, []).append((start, stop))
-        by_first = sorted(grouped.items(), key=lambda item: item[1][0][0])
         tracks = self._objects.track_by_id
         return {
             None if track_id is None else tracks[track_id]: RangeList.from_runs(ranges)
-            for track_id, ranges in by_first
+            for track_id, ranges in grouped.items()
         }
 
     def get_track_count(self, video: VideoLike) -> int:

@@ -59,7 +59,7 @@ class _RowSequence(Sequence[View], Generic[View]):
 
     def __add__(self, other: Sequence[View]) -> list[View]:
         """Concatenate to a list."""
-        return [*self, *other]
+        return list(self) + list(other)
 
     def __repr__(self) -> str:
         """Show the first few."""

@@ -18,6 +18,7 @@ from tabular_labels.errors import FileFormatError
 from tabular_labels.io.manifest import DataFile, Key, Manifest, Shard, read_manifest
 from tabular_labels.io.manifest_json import require_rules
 from tabular_labels.io.parquet_edits import Edits, merge_edits, read_edits, scan_files
+from tabular_labels.io.parquet_forked import read_windows_without_threads
 from tabular_labels.io.parquet_points import (
     WORKERS,
     is_identity,
@@ -27,6 +28,7 @@ from tabular_labels.io.parquet_points import (
     split_at_files,
 )
 from tabular_labels.io.project_files import check_files, verify_file
+from tabular_labels.model.buffers import is_forked
 from tabular_labels.model.checks import check_points, check_structure
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS, TABLES
@@ -302,7 +304,8 @@ class ParquetSource:
         begin = offsets_of_counts(lengths)[window] + key - windows[window]
         if is_identity(begin, count, table.height):
             return table
-        return table[ranges(begin, count)]
+        rows = ranges(begin, count)
+        return pl.DataFrame([column.gather(rows) for column in table.get_columns()])
 
     def _read_windows(
         self, part: IntArray, start: IntArray, count: IntArray, columns: Sequence[str]
@@ -310,16 +313,20 @@ class ParquetSource:
         """Read windows of files one after the other into whole columns."""
         parts = (*self.manifest.shards, *self.manifest.deltas)
         names = list(dict.fromkeys(columns))
-        plans = [
-            self._scan([parts[number]], "points").select(names).slice(first, length)
-            for number, first, length in zip(
-                part.tolist(), start.tolist(), count.tolist(), strict=True
-            )
-        ]
         with self._reading([parts[number].points for number in np.unique(part).tolist()]):
-            table, found = read_windows(plans, count, names)
+            if is_forked():
+                files = [self.path / parts[number].points.path for number in part.tolist()]
+                table, found = read_windows_without_threads(files, start, count, names)
+            else:
+                plans = [
+                    self._scan([parts[number]], "points").select(names).slice(first, length)
+                    for number, first, length in zip(
+                        part.tolist(), start.tolist(), count.tolist(), strict=True
+                    )
+                ]
+                table, found = read_windows(plans, count, names)
         self._check_points(int(count.sum()), found)
-        return table.select(columns)
+        return pl.DataFrame([table[name] for name in columns]) if found else table.select(columns)
 
     def load(self) -> LabelTables:
         """Read everything, after comparing every file with its checksum."""

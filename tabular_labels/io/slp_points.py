@@ -11,6 +11,7 @@ import polars as pl
 
 from tabular_labels._types import IntArray
 from tabular_labels.io.hdf5_records import BLOCK, Extents, RecordReader, Records
+from tabular_labels.model.buffers import nullable
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import POINTS
 
@@ -85,7 +86,7 @@ def read_points(
                     _copy(reader, table, blocked, arrays)
     return pl.DataFrame(
         {
-            name: pl.Series(values) if name in _TRUTHS else pl.Series(values).fill_nan(None)
+            name: pl.Series(values) if name in _TRUTHS else nullable(name, values)
             for name, values in arrays.items()
         },
         schema={name: POINTS.columns[name] for name in columns},

@@ -107,13 +107,16 @@ class MemorySource:
         columns: Sequence[str],
     ) -> pl.DataFrame:
         """Slice one run of rows, gather several."""
-        points = self.tables.points.select(columns)
+        # Column by column: operations on whole tables use polars' threads, which a
+        # forked process does not have.
+        points = [self.tables.points[name] for name in columns]
         if not len(start):
-            return points.clear()
+            return pl.DataFrame([column.clear() for column in points])
         first, last = int(start[0]), int(start[-1] + count[-1])
         if last - first == int(count.sum()) and bool((start[1:] == start[:-1] + count[:-1]).all()):
-            return points.slice(first, last - first)
-        return points[ranges(start, count)]
+            return pl.DataFrame([column.slice(first, last - first) for column in points])
+        rows = ranges(start, count)
+        return pl.DataFrame([column.gather(rows) for column in points])
 
     def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
         """Leave it to the structure, which is in memory already."""

@@ -10,6 +10,7 @@ import polars as pl
 
 from tabular_labels._types import IntArray
 from tabular_labels.model import schema
+from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import ranges, rows_of_ids
 from tabular_labels.model.tables import Catalog, LabelTables
 
@@ -60,7 +61,7 @@ def _rows(ids: pl.Series, wanted: pl.Series) -> IntArray:
 
 
 def _renumbered(ids: pl.Series, wanted: pl.Series) -> pl.Series:
-    rows = _rows(ids, wanted.cast(pl.Int64).fill_null(-1))
+    rows = rows_of_ids(ids.to_numpy(), key_values(wanted))
     column = pl.Series(wanted.name, np.where(rows < 0, 0, rows), dtype=wanted.dtype)
     return column.set(wanted.is_null(), None)
 
@@ -82,7 +83,7 @@ def _renumber_catalog(catalog: Catalog) -> Catalog:
     changed["videos"] = changed["videos"].with_columns(
         pl.Series("backend", backends, dtype=pl.String)
     )
-    return replace(catalog, **changed)
+    return replace(catalog, **changed)  # type: ignore[arg-type]  # tables only
 
 
 def _canonical(text: str) -> str:

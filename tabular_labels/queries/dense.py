@@ -9,6 +9,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import QueryError
+from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.find import count_kind
@@ -100,7 +101,7 @@ def dense_layout(
         frame = np.repeat(index - first, kept)
     else:
         n_columns = catalog.tracks.height
-        track = structure.instances["track_id"][rows].cast(pl.Int64).fill_null(-1).to_numpy()
+        track = key_values(structure.instances["track_id"][rows])
         # -1 is no key, so that untracked instances stand in no column.
         column = rows_of_ids(catalog.tracks["track_id"].to_numpy(), track)
         chosen &= column >= 0

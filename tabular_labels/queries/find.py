@@ -8,6 +8,7 @@ import numpy as np
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import QueryError
+from tabular_labels.model.buffers import key_values
 from tabular_labels.model.schema import KIND
 from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import frame_rows, instances_of_frames, rows_of_video
@@ -127,14 +128,15 @@ def find_track_instances(
         ``Labels.find_track_occupancy``.
     """
     rows = instances_of_frames(structure, rows_of_video(structure, video_id))
-    instances = structure.instances[rows]
+    track = key_values(structure.instances["track_id"][rows])
     if track_id is not None:
-        found = (instances["track_id"] == track_id).fill_null(value=False)
+        found = track == track_id
     elif pseudo_track is not None:
-        found = instances["track_id"].is_null() & (instances["instance_idx"] == pseudo_track)
+        place = structure.instances["instance_idx"][rows].to_numpy()
+        found = (track < 0) & (place == pseudo_track)
     else:
         return np.empty(0, np.int64)
-    chosen: IntArray = np.flatnonzero(found.to_numpy()) + rows.start
+    chosen: IntArray = np.flatnonzero(found) + rows.start
     of_frame = frame_rows(structure, chosen)
     if frame_range is not None:
         inside = _in_range(structure.frames["frame_idx"].to_numpy()[of_frame], frame_range)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from tabular_labels._types import IntArray
+from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import rows_of_ids
 
 __all__ = ["name_enum", "name_ids", "name_rows"]
@@ -42,7 +43,7 @@ def name_ids(names: pl.Series, ids: pl.Series, wanted: pl.Series) -> pl.Series:
         >>> name_ids(pl.Series(["b", "a"]), ids, wanted).to_list()
         ['a', None, 'b']
     """
-    rows: IntArray = rows_of_ids(ids.to_numpy(), wanted.cast(pl.Int64).fill_null(-1).to_numpy())
+    rows: IntArray = rows_of_ids(ids.to_numpy(), key_values(wanted))
     places = pl.Series(rows, dtype=pl.Int64)
     if len(rows) and int(rows.min()) < 0:
         places = places.to_frame("row").select(pl.when(pl.col("row") >= 0).then("row"))["row"]

@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.buffers import key_values
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.names import name_ids
 from tabular_labels.queries.places import (
-    instance_places,
     instances_of_frames,
+    repeat_frames,
     rows_of_video,
 )
 
@@ -63,6 +64,14 @@ def track_runs(instances: pl.LazyFrame, *, untracked: bool = False) -> pl.LazyFr
         projection_pushdown=False,
         slice_pushdown=False,
     )
+
+
+_RUNS_OF_VIDEO = {
+    "track_id": pl.UInt32,
+    "start": pl.Int64,
+    "stop": pl.Int64,
+    "first": pl.UInt32,
+}
 
 
 def _runs(places: pl.DataFrame) -> pl.DataFrame:
@@ -153,16 +162,22 @@ def runs_of_video(structure: Structure, video_id: int) -> pl.DataFrame:
         ['track_id', 'start', 'stop', 'first']
     """
     rows = instances_of_frames(structure, rows_of_video(structure, video_id))
-    tracks = structure.instances["track_id"][rows]
-    places = instance_places(structure, rows=rows).with_columns(tracks)
-    runs = _runs(places.select("video_id", "track_id", "frame_idx"))
-    appearance = tracks.unique(maintain_order=True).to_frame()
-    order = appearance.with_columns(first=pl.int_range(pl.len(), dtype=pl.UInt32))
-    return (
-        runs.join(order, on="track_id", nulls_equal=True, validate="m:1", maintain_order="left")
-        .sort("first", "start")
-        .select("track_id", "start", "stop", "first")
+    codes = key_values(structure.instances["track_id"][rows])
+    if not len(codes):
+        return pl.DataFrame(schema=_RUNS_OF_VIDEO)
+    frame = repeat_frames(structure, structure.frames["frame_idx"].to_numpy(), rows)
+    _, track, start, stop = _cut(np.zeros_like(codes), codes, frame)
+    known, appearance = np.unique(codes, return_index=True)
+    first = np.argsort(np.argsort(appearance))[np.searchsorted(known, track)]
+    order = np.lexsort((start, first))
+    columns = {"track_id": track, "start": start, "stop": stop, "first": first}
+    runs = pl.DataFrame(
+        {name: values[order] for name, values in columns.items()},
+        schema={**_RUNS_OF_VIDEO, "track_id": pl.Int64},
     )
+    # One column at a time: a whole table would use threads that a forked process lacks.
+    tracked = runs["track_id"].set(runs["track_id"] < 0, None).cast(pl.UInt32)
+    return runs.replace_column(0, tracked)
 
 
 def named_runs(catalog: Catalog, runs: pl.DataFrame) -> pl.DataFrame:

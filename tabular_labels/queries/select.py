@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
 from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import repeat_frames
@@ -187,7 +188,7 @@ def _with_new_keys(
     """Number frames and instances anew; a copy refers to predictions in the same copy."""
     copy = np.repeat(np.arange(len(chosen)), counts)
     before, after = structure.instance_offsets, offsets_of_counts(counts)
-    source = instances["from_predicted"].cast(pl.Int64).fill_null(-1).to_numpy()
+    source = key_values(instances["from_predicted"])
     old = rows_of_ids(structure.instances["instance_id"].to_numpy(), source)
     old_frame = np.searchsorted(before, old, side="right") - 1
     first_copy = np.full(structure.frames.height + 1, -1, np.int64)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
+from tabular_labels.model.buffers import float_values, key_values
 from tabular_labels.model.tables import Structure
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "InstanceColumns",
     "PointBlock",
     "PointBlocks",
-    "float_buffer",
     "frame_row_of",
 ]
 
@@ -30,37 +30,6 @@ __all__ = [
 # make iteration cheap, few enough to answer one frame in milliseconds.
 BLOCK_INSTANCES = 512
 BLOCKS_KEPT = 64
-
-
-def float_buffer(column: pl.Series) -> FloatArray:
-    """Return a float column as an array with NaN for null, without copying if possible.
-
-    Nullable columns made by this package hold NaN under their nulls, so that the
-    Arrow buffer can be used as it is; where that does not hold, a copy is made.
-
-    Examples:
-        >>> float_buffer(pl.Series([1.0, None]))
-        array([ 1., nan])
-    """
-    if column.null_count() == 0:
-        return column.to_numpy()
-    array = column.rechunk().to_arrow()
-    values: FloatArray = np.frombuffer(array.buffers()[1], dtype=_numpy(column))
-    values = values[array.offset : array.offset + len(array)]
-    if int(np.isnan(values).sum()) >= column.null_count() and bool(
-        np.isnan(values[column.is_null().to_numpy()]).all()
-    ):
-        return values
-    return column.fill_null(float("nan")).to_numpy()
-
-
-def _numpy(column: pl.Series) -> type[np.float32] | type[np.float64]:
-    return np.float32 if column.dtype == pl.Float32 else np.float64
-
-
-def _key_buffer(column: pl.Series) -> memoryview:
-    """Give nullable keys a sentinel: integer columns with nulls would become float64."""
-    return column.cast(pl.Int64).fill_null(-1).to_numpy().data
 
 
 class FrameColumns:
@@ -74,7 +43,7 @@ class FrameColumns:
         self.is_negative: BoolArray = frames["is_negative"].to_numpy()
         self.instance_start = structure.instance_offsets.data
         ids, starts = np.unique(frames["video_id"].to_numpy(), return_index=True)
-        stops = np.append(starts[1:], frames.height)
+        stops = np.append(starts[1:], frames.height)[: len(ids)]
         self.rows_of_video = {
             int(i): (int(a), int(b)) for i, a, b in zip(ids, starts, stops, strict=True)
         }
@@ -96,10 +65,10 @@ class InstanceColumns:
         instances = structure.instances
         self.instance_id = instances["instance_id"].to_numpy().data
         self.skeleton_id = instances["skeleton_id"].to_numpy().data
-        self.track_id = _key_buffer(instances["track_id"])
+        self.track_id = key_values(instances["track_id"]).data
         self.kind = instances["kind"].to_physical().to_numpy().data
-        self.score = float_buffer(instances["score"]).data
-        self.tracking_score = float_buffer(instances["tracking_score"]).data
+        self.score = float_values(instances["score"]).data
+        self.tracking_score = float_values(instances["tracking_score"]).data
         self.point_start = structure.point_offsets.data
         self._ids = instances["instance_id"].to_numpy()
         self._from_predicted = instances["from_predicted"]
@@ -164,17 +133,20 @@ class PointBlocks:
             if name not in cache:
                 series = table[name]
                 cache[name] = (
-                    series.to_numpy() if series.dtype == pl.Boolean else float_buffer(series)
+                    series.to_numpy() if series.dtype == pl.Boolean else float_values(series)
                 )
             return cache[name]
 
-        hidden = table.select((~pl.col("visible") & pl.col("x").is_not_null()).any()).item()
+        # In numpy throughout: polars' threads would be waited for in vain after a fork.
+        x, y = float_values(table["x"]), float_values(table["y"])
+        visible: BoolArray = table["visible"].to_numpy()
+        hidden = bool((~visible & ~np.isnan(x)).any())
         block = PointBlock(
             self._offsets[first],
             self._offsets[last],
-            float_buffer(table["x"]),
-            float_buffer(table["y"]),
-            table["visible"].to_numpy() if hidden else None,
+            x,
+            y,
+            visible if hidden else None,
             column,
         )
         with self._lock:

@@ -12,7 +12,7 @@ from tabular_labels.model.schema import INSTANCES, POINTS
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store import snapshot as snapshot_module
-from tabular_labels.store.columns import PointBlocks, float_buffer
+from tabular_labels.store.columns import PointBlocks
 from tabular_labels.store.derived import HiddenPointsSource, RestrictedSource
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.testing.builders import make_tables
@@ -108,14 +108,6 @@ def test_hidden_points_lose_their_coordinates_only(tables: LabelTables) -> None:
     offsets = tables.point_offsets
     places = ranges(offsets[rows], np.diff(offsets)[rows])
     assert_frame_equal(derived.read_points(["y", "score"], rows), expected[places, ["y", "score"]])
-
-
-def test_float_buffer_holds_nan_for_null_whatever_lies_below() -> None:
-    made = pl.Series([1.0, float("nan"), 3.0]).fill_nan(None)
-    filled_with_zero = pl.Series([1.0, None, 3.0])
-    for column in (made, filled_with_zero, filled_with_zero.cast(pl.Float32), made[1:]):
-        expected = column.fill_null(float("nan")).to_numpy()
-        np.testing.assert_array_equal(float_buffer(column), expected)
 
 
 def test_point_blocks_are_bounded_and_agree(

@@ -1,0 +1,24 @@
+"""Arrays made from columns agree with polars, whatever lies under the nulls."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tabular_labels.model.buffers import float_values, key_values
+
+
+def test_floats_hold_nan_for_null_whatever_lies_below() -> None:
+    made = pl.Series([1.0, float("nan"), 3.0]).fill_nan(None)
+    filled_with_zero = pl.Series([1.0, None, 3.0])
+    for column in (made, filled_with_zero, filled_with_zero.cast(pl.Float32), made[1:]):
+        expected = column.fill_null(float("nan")).to_numpy()
+        np.testing.assert_array_equal(float_values(column), expected)
+
+
+@pytest.mark.parametrize("dtype", [pl.UInt16, pl.UInt32])
+def test_keys_hold_a_sentinel_for_null(dtype: type[pl.DataType]) -> None:
+    for values in ([3, None, 65535], [1, 2], [None], []):
+        column = pl.Series(values, dtype=dtype)
+        expected = column.cast(pl.Int64).fill_null(-1).to_numpy()
+        np.testing.assert_array_equal(key_values(column), expected)
+        np.testing.assert_array_equal(key_values(column[1:]), expected[1:])

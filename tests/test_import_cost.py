@@ -19,7 +19,7 @@ LAZY = (
 PROBE = """
 import json, logging, os, signal, sys, warnings
 
-import polars  # what polars does on import is not our doing
+import numpy, polars  # what these do on import is not our doing
 
 before = {
     "modules": sorted(sys.modules),

@@ -81,7 +81,8 @@ def against_the_arrows(imports: list[Import]) -> list[str]:
 
 def hidden_in_functions(imports: list[Import]) -> list[str]:
     """List imports inside functions below the facade, but for optional packages."""
-    required = core_packages() | set(sys.stdlib_module_names)
+    # pyarrow loads slowly, and importing the package or opening a file must not wait for it.
+    required = (core_packages() | set(sys.stdlib_module_names)) - {"pyarrow"}
     return [
         str(found)
         for found in imports

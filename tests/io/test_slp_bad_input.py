@@ -13,6 +13,8 @@ import pytest
 from tabular_labels.errors import FileFormatError, UnsafeFileError
 from tabular_labels.io.slp_read import read_slp
 from tabular_labels.io.slp_scan import open_slp
+from tabular_labels.io.slp_write import write_slp
+from tabular_labels.testing.builders import make_tables
 from tests.io.slp_cases import NAN, changed, small_parts, write_parts
 
 Change = Callable[[dict[str, Any]], object]
@@ -334,3 +336,27 @@ def test_a_file_that_changed_is_not_read_further(tmp_path: Path) -> None:
     os.utime(path, ns=(1, 1))
     with pytest.raises(FileFormatError, match="modified since it was opened"):
         same_size.load_structure()
+
+
+def damaged_heap(path: Path, step: Callable[[int], int]) -> None:
+    """Change the size of the free space that ends the heap of a file's texts."""
+    write_slp(make_tables(3), path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL") + 16
+    while data[at : at + 2] != b"\0\0":
+        at += 16 + -(-int.from_bytes(data[at + 8 : at + 16], "little") // 8) * 8
+    size = int.from_bytes(data[at + 8 : at + 16], "little")
+    data[at + 8 : at + 16] = step(size).to_bytes(8, "little")
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("step", [lambda _: 0, lambda _: 2**64 - 8, lambda size: size + 8])
+def test_a_heap_that_leads_nowhere_is_refused(tmp_path: Path, step: Callable[[int], int]) -> None:
+    """The HDF5 library would walk on the spot for ever."""
+    damaged_heap(tmp_path / "some.slp", step)
+    refuse(tmp_path / "some.slp", "damaged heap")
+
+
+def test_a_sound_heap_is_walked(tmp_path: Path) -> None:
+    damaged_heap(tmp_path / "some.slp", lambda size: size)
+    assert read_slp(tmp_path / "some.slp").frames.height == 3

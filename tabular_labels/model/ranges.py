@@ -61,7 +61,7 @@ class RangeList:
         else:
             self.insert((value, value + 1))
 
-    def insert(self, new_range: Range) -> None:
+    def insert(self, new_range: Range | range) -> None:
         """Add a range and join it with those it overlaps or touches."""
         start, stop = _bounds(new_range)
         if stop <= start:
@@ -128,6 +128,6 @@ class RangeList:
         return f"RangeList({self.list})"
 
 
-def _bounds(value: Range) -> Range:
+def _bounds(value: Range | range) -> Range:
     start, stop = (value.start, value.stop) if isinstance(value, range) else value
     return int(start), int(stop)

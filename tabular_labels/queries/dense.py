@@ -9,7 +9,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import QueryError
-from tabular_labels.model.buffers import key_values
+from tabular_labels.model.buffers import float_values, key_values
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.find import count_kind
@@ -206,7 +206,7 @@ def _place(flat: FloatArray, slots: IntArray, block: FloatArray) -> None:
 
 def _values(points: pl.DataFrame, name: str) -> FloatArray:
     """Return a column with NaN for missing, and for invisible where that is known."""
-    values: FloatArray = points[name].to_numpy()
+    values = float_values(points[name])
     if name != "score" and "visible" in points.columns and not points["visible"].all():
         values = np.where(points["visible"].to_numpy(), values, np.nan)
     return values

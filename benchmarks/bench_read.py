@@ -10,7 +10,7 @@ from benchmarks import limits_slp, peers
 from benchmarks.bench import Bench, Peer, Way
 from benchmarks.files import Layout
 from benchmarks.measure import fresh_process
-from benchmarks.report import Row, at_most, times_limit, times_peer
+from benchmarks.report import Bound, Row, at_most, times_limit, times_peer
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["run"]
@@ -22,7 +22,8 @@ def run(bench: Bench) -> None:
     for layout in _LAYOUTS:
         path = bench.files.slp(4, layout)
         bench.files.forget()
-        others = _peers(path) if layout == "contiguous" else []
+        others = [_peer(path, lazy=lazy) for lazy in (True, False)]
+        others = others if layout == "contiguous" and bench.peers else []
         bounds = [times_limit(1.3), *([times_peer(1)] if others else [])]
         _read(bench, f"read_slp, {layout}", path, others, bounds)
     for n_videos in bench.variants:
@@ -31,14 +32,14 @@ def run(bench: Bench) -> None:
     _scan(bench, bench.files.slp(4))
 
 
-def _read(bench: Bench, work: str, path: Path, others: list[Peer], bounds: list[Any]) -> None:
+def _read(bench: Bench, work: str, path: Path, others: list[Peer], bounds: list[Bound]) -> None:
     bench.compare(
         work,
         Way(lambda: lambda: tl.read_slp(path), _large_tables),
         Way(lambda: lambda: limits_slp.read_slp(path)),
         others,
         bounds,
-        result_bytes=lambda labels: _bytes(labels),
+        result_bytes=_bytes,
     )
 
 
@@ -56,16 +57,9 @@ def _bytes(labels: tl.Labels) -> int:
     return sum(table.estimated_size() for table in _large_tables(labels).values())
 
 
-def _peers(path: Path) -> list[Peer]:
-    return [
-        Peer(
-            "lazy" if lazy else "eager",
-            lambda lazy=lazy: lambda: peers.load(path, lazy=lazy),  # type: ignore[misc]  # a bound argument
-            peers.summary,
-            _summary,
-        )
-        for lazy in (True, False)
-    ]
+def _peer(path: Path, *, lazy: bool) -> Peer:
+    name = "lazy" if lazy else "eager"
+    return Peer(name, lambda: lambda: peers.load(path, lazy=lazy), peers.summary, _summary)
 
 
 def _summary(labels: tl.Labels) -> dict[str, Any]:
@@ -98,6 +92,7 @@ def _scan(bench: Bench, path: Path) -> None:
             Row(f"{work}: memory", found["resident"], "B", details=found),
             [at_most(megabytes * 1e6, f"< {megabytes} MB resident", "L")],
         )
+    bench.add(Row("... and its points: memory", found["resident with points"], "B", details=found))
 
 
 def _first(bench: Bench) -> list[Any]:

@@ -35,10 +35,16 @@ def structure(path: str) -> dict[str, Any]:
     labels, cost = _scanned(path)
     start = time.perf_counter()
     frame = labels.find(0, 0)[0]
-    first = frame[0].numpy()
     wall = cost["wall"] + time.perf_counter() - start
-    answer = [len(frame), round(float(first[0, 0]), 6)]
-    return {**cost, "wall": wall, "answer": answer, "resident": _peak()}
+    resident = _peak()
+    answer = [len(frame), round(float(frame[0].numpy()[0, 0]), 6)]
+    return {
+        **cost,
+        "wall": wall,
+        "answer": answer,
+        "resident": resident,
+        "resident with points": _peak(),
+    }
 
 
 def _scanned(path: str) -> tuple[Any, dict[str, Any]]:

@@ -18,6 +18,9 @@ __all__ = [
 ]
 
 
+_PEAK = "peak"
+
+
 @dataclass(frozen=True)
 class Bound:
     """What a row must keep.
@@ -66,6 +69,13 @@ class Row:
         """Note which bounds hold."""
         self.verdicts = [(bound.text, bound.holds(self), bound.size) for bound in bounds]
 
+    def take_memory(self, other: Row) -> None:
+        """Take the memory from the same work, measured where it can be seen."""
+        self.extra, self.result = other.extra, other.result
+        self.details["limit extra"] = other.details.get("limit extra")
+        judged = {text: holds for text, holds, _ in other.verdicts if text.startswith(_PEAK)}
+        self.verdicts = [(text, judged.get(text, holds), at) for text, holds, at in self.verdicts]
+
     def to_json(self) -> dict[str, Any]:
         """Return everything, with what follows from it."""
         return {**asdict(self), "ratio": self.ratio, "faster": self.faster}
@@ -97,7 +107,7 @@ def times_result(most: float, size: str = "M") -> Bound:
         known = row.extra is not None and row.result
         return row.extra <= most * row.result if known else None  # type: ignore[operator]  # both known
 
-    return Bound(f"peak <= {most:g} x result", holds, size)
+    return Bound(f"{_PEAK} <= {most:g} x result", holds, size)
 
 
 def at_most(most: float, text: str, size: str = "M") -> Bound:

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.bench import Bench, Peer, Way, check_same
 from benchmarks.files import Files
 from benchmarks.measure import fresh_process, measure
-from benchmarks.report import Row, at_most, render, times_limit
+from benchmarks.report import Row, at_most, render, times_limit, times_result
 from benchmarks.run import BENCHMARKS, main
 
 N_FRAMES = 200
@@ -121,6 +121,16 @@ def test_a_bound_is_judged_at_its_size_and_bracketed_at_others() -> None:
     assert "NO; (yes)" in render([row], "M")
     assert "(no); yes" in render([row], "S")
     assert Row.from_json(row.to_json()) == row
+
+
+def test_memory_is_taken_from_the_run_that_can_see_it() -> None:
+    row, again = Row("work", 1.0, limit=1.0, extra=0), Row("work", 9.0, limit=1.0, extra=300)
+    row.result = again.result = 100
+    for one in (row, again):
+        one.judge([times_limit(2.0), times_result(2.5)])
+    row.take_memory(again)
+    assert row.extra == 300
+    assert [holds for _, holds, _ in row.verdicts] == [True, False]
 
 
 def test_importing_is_measured_in_a_fresh_process() -> None:

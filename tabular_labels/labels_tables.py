@@ -211,7 +211,7 @@ class LabelsTables(LabelsCore):
         names = [t.name for t in self._objects.tracks][:n_tracks]
         if len(set(names)) != n_tracks:
             names = [f"id_{k}" for k in range(n_tracks)]
-        times = np.arange(n_frames) / (owner.fps or 1)
+        times = np.arange(n_frames) / owner.fps if owner.fps else np.arange(n_frames)
         return xr.Dataset(
             {
                 "position": (_SPACE, dense[..., :2].transpose(0, 3, 2, 1)),

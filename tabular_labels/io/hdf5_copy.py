@@ -5,6 +5,7 @@ The library's own copy may crash on damaged bytes; reading and writing says what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
@@ -116,19 +117,21 @@ def _copy_values(source: h5py.Dataset, copy: h5py.Dataset) -> None:
         copy[rows] = source[rows]
 
 
-def copy_attributes(source: Any, target: Any, names: list[str]) -> None:
+def copy_attributes(source: Any, target: Any, names: Sequence[str | bytes]) -> None:
     """Copy attributes that the target does not have."""
     for name in names:
         if name in target.attrs:
             continue
-        attribute = h5a.open(source.id, name.encode())
+        # A name that is no UTF-8 comes as bytes.
+        key = name if isinstance(name, bytes) else name.encode()
+        attribute = h5a.open(source.id, key)
         type_, space = attribute.get_type(), attribute.get_space()
         if type_.detect_class(h5t.REFERENCE):
             continue
         if attribute.dtype.hasobject:
             target.attrs.create(name, source.attrs[name], dtype=attribute.dtype)
             continue
-        copy = h5a.create(target.id, name.encode(), type_, space)
+        copy = h5a.create(target.id, key, type_, space)
         values = np.empty(attribute.shape or (1,), f"V{type_.get_size()}")
         if values.size and space.get_simple_extent_type() != h5s.NULL:
             attribute.read(values, mtype=type_)

@@ -135,6 +135,8 @@ def check_members(file: h5py.File, path: PathLike) -> None:
         place, group = waiting.pop()
         for name in _names(group):
             here = f"{place}/{name.decode('utf-8', 'replace')}"
+            if not _is_text(name):
+                raise broken(path, here, "a name that is not UTF-8", "a name")
             _check_link(group, name, path, here)
             if not place and _is_pictures(name):
                 continue
@@ -154,6 +156,14 @@ def _names(group: Any) -> list[bytes]:
     names: list[bytes] = []
     group.links.iterate(names.append)
     return names
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_pictures(name: bytes) -> bool:

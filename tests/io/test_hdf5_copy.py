@@ -96,6 +96,12 @@ def test_attributes_come_along(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(new[name], old[name])
 
 
+def test_attributes_may_have_names_of_other_bytes(tmp_path: Path) -> None:
+    source, target = copied(tmp_path, lambda group: group.attrs.create(b"\xff\xfe", 3))
+    with source, target:
+        assert target["g"].attrs[b"\xff\xfe"] == 3
+
+
 def test_shared_members_stay_shared(tmp_path: Path) -> None:
     def make(group: h5py.Group) -> None:
         group["inner/d"] = np.arange(3)

@@ -292,6 +292,14 @@ def test_ways_out_of_the_file_are_refused(
         read_slp(path)
 
 
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    def name_oddly(file: h5py.File) -> None:
+        file.create_group(b"\xff\xfe")
+
+    path = write_parts(tmp_path / "some.slp", small_parts() | {"x": name_oddly})
+    refuse(path, "not UTF-8")
+
+
 def test_a_link_in_a_circle_is_walked_once(tmp_path: Path) -> None:
     def circle(file: h5py.File) -> None:
         file.create_group("extra")["again"] = file["/"]

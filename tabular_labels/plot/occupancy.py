@@ -176,7 +176,7 @@ def _dress(axis: Axes, panel: _Panel, n_rows: int, group: int) -> None:
     n_tracks = len(panel.tracks)
     axis.set_title(name_text(panel.video, 90), loc="left", fontsize=10, color=INK)
     n_runs = len(panel.rows)
-    counted = f"{n_tracks:,} track{'s'[: n_tracks > 1]}, {n_runs:,} run{'s'[: n_runs > 1]}"
+    counted = f"{n_tracks:,} track{'s' * (n_tracks != 1)}, {n_runs:,} run{'s' * (n_runs != 1)}"
     several = f", {group} tracks a row" if group > 1 else ""
     axis.set_title(counted + several, loc="right", fontsize=9, color=MUTED)
     if n_tracks <= _MOST_NAMES:

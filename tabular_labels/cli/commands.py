@@ -1,0 +1,320 @@
+"""The command ``tabular-labels``: parse, call, and leave the rest to others.
+
+What is heavy is imported inside the commands, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import tabular_labels
+from tabular_labels.cli.edge import INTERRUPTED, UserError, guarded, wants_traceback
+from tabular_labels.cli.output import (
+    error_console,
+    output_console,
+    plain,
+    print_json,
+    print_lines,
+    progress_bar,
+    size_text,
+    time_text,
+    working,
+)
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tabular-labels",
+    help="Pose-tracking labels as tables: look into projects, query, convert and check them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+class Compat(StrEnum):
+    """Layouts of .slp files."""
+
+    TODAY = "today"
+    CLASSIC = "classic"
+
+
+class AnswerFormat(StrEnum):
+    """Forms of a query's answer."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+class LargeTable(StrEnum):
+    """Tables that are kept in files of their own."""
+
+    FRAMES = "frames"
+    INSTANCES = "instances"
+    POINTS = "points"
+
+
+def main() -> None:
+    """Run the command line, and exit with 0, 1 (mistake), 2 (usage) or 130 (interrupted)."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names that a terminal cannot write should not end a command.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="tabular-labels")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_lines([f"tabular-labels {tabular_labels.__version__}"])
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    show_traceback: Annotated[
+        bool, typer.Option("--traceback", help="When something fails, show where.")
+    ] = False,
+) -> None:
+    """Pose-tracking labels as tables: look into projects, query, convert and check them."""
+    wants_traceback.set(show_traceback)
+
+
+@app.command()
+@guarded
+def demo(
+    file: Annotated[
+        Path | None, typer.Argument(help="A labels file of yours; made-up labels without.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for what is made; empty or not there yet.")
+    ] = Path("tabular-labels-demo"),
+    as_json: Json = False,
+) -> None:
+    """Take a tour: load, query, split, keep as Parquet, draw. Your file stays as it is."""
+    from tabular_labels.cli.demo import run_demo
+
+    report = run_demo(file, out, is_quiet=as_json)
+    if as_json:
+        print_json(report)
+
+
+@app.command()
+@guarded
+def show(
+    file: Annotated[Path, typer.Argument(help="A .slp file or a Parquet project.")],
+    as_json: Json = False,
+) -> None:
+    """Say what is in a file: videos, skeletons, tracks, counts."""
+    from tabular_labels.cli.summary import print_summary, summarise
+
+    with working(f"reading {plain(file)}"):
+        summary = summarise(file)
+    if as_json:
+        print_json(summary.json())
+    else:
+        print_summary(summary)
+
+
+@app.command()
+@guarded
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="A file or project to read.")],
+    destination: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DST", help="What to write: NAME.slp, or a Parquet project (NAME.parquet)."
+        ),
+    ],
+    compat: Annotated[
+        Compat, typer.Option(help="Layout of a .slp file; classic is read by every version.")
+    ] = Compat.TODAY,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on data that is not modelled, do not warn.")
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a .slp file, or add a version to a project."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Convert between .slp and Parquet projects; the format follows DST's suffix."""
+    form = _output_format(destination)
+    if compat is Compat.CLASSIC and form != "slp":
+        message = "--compat classic is a layout of .slp files"
+        raise typer.BadParameter(message)
+    _check_destination(destination, form, overwrite=overwrite)
+    from tabular_labels.cli.summary import measure
+
+    began = time.perf_counter()
+    with working(f"reading {plain(source)}"):
+        labels = tabular_labels.load_file(source, strict=strict)
+    with working(f"writing {plain(destination)}"):
+        if form == "slp":
+            tabular_labels.write_slp(labels, destination, compat=compat.value)
+        else:
+            tabular_labels.write_parquet(labels, destination, overwrite=overwrite)
+    seconds, n_bytes = time.perf_counter() - began, measure(destination)
+    if as_json:
+        print_json(
+            {
+                "source": str(source),
+                "destination": str(destination),
+                "format": form,
+                "frames": len(labels),
+                "bytes": n_bytes,
+                "seconds": seconds,
+            }
+        )
+    else:
+        _print_line(
+            f"wrote {destination}: {len(labels):,} frames, {size_text(n_bytes)}, "
+            f"in {time_text(seconds)}"
+        )
+
+
+def _output_format(path: Path) -> str:
+    from tabular_labels.files import SUFFIXES
+
+    form = SUFFIXES.get(path.suffix.lower(), "") if path.suffix else "parquet"
+    if not form:
+        message = (
+            f"{path}: found suffix {path.suffix!r}, expected .slp, or .parquet, .tabular or none "
+            "for a Parquet project"
+        )
+        raise typer.BadParameter(message)
+    return form
+
+
+def _check_destination(path: Path, form: str, *, overwrite: bool) -> None:
+    from tabular_labels.io.manifest import is_project
+
+    if not path.absolute().parent.is_dir():
+        message = f"{path}: its folder does not exist. Make the folder first."
+        raise UserError(message)
+    if overwrite:
+        return
+    if form == "slp" and path.exists():
+        message = f"{path}: found a file there. Choose another name, or add --overwrite."
+        raise UserError(message)
+    if form == "parquet" and is_project(path):
+        message = (
+            f"{path}: found a project there. Choose another name, or add --overwrite for a new "
+            "version of it (earlier ones stay readable)."
+        )
+        raise UserError(message)
+
+
+@app.command()
+@guarded
+def query(
+    file: Annotated[Path, typer.Argument(help="A .slp file or a Parquet project.")],
+    sql: Annotated[
+        str,
+        typer.Argument(
+            metavar="SQL",
+            help="A SELECT on points, instances, frames, videos, skeletons, nodes, edges, tracks "
+            "or suggestions.",
+        ),
+    ],
+    form: Annotated[
+        AnswerFormat | None,
+        typer.Option("--format", help="Default: the suffix of --out, else a table."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the answer to a file.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Answer a SQL query, such as "SELECT node, avg(score) FROM points GROUP BY node"."""
+    from tabular_labels.cli.answers import ask, choose_format, print_answer, save_answer
+    from tabular_labels.cli.summary import open_labels
+
+    asked = "json" if as_json and form is None else form and form.value
+    chosen = choose_format(asked, out)
+    with working("asking"):
+        answer = ask(open_labels(file), sql)
+    if out is None:
+        print_answer(answer, chosen)
+        return
+    save_answer(answer, chosen, out, overwrite=overwrite)
+    error_console().print(plain(f"wrote {out}: {answer.height:,} rows"))
+
+
+@app.command()
+@guarded
+def files(
+    project: Annotated[Path, typer.Argument(help="A Parquet project.")],
+    table: Annotated[
+        LargeTable | None, typer.Argument(help="Files of this table only.", show_default=False)
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", help="Which version; the newest without.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the Parquet files that one version of a project consists of, one per line."""
+    from tabular_labels.io.parquet_scan import project_files
+
+    paths = project_files(project, table and table.value, version)
+    if as_json:
+        print_json(paths)
+    else:
+        print_lines(paths)
+
+
+@app.command()
+@guarded
+def validate(
+    path: Annotated[Path, typer.Argument(help="A Parquet project or a .slp file.")],
+    version: Annotated[
+        int | None, typer.Option("--version", help="Version of a project; the newest without.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check every byte and every rule; exit with 1 when something is wrong."""
+    from tabular_labels.cli.checking import check_path
+
+    with warnings.catch_warnings(record=as_json) as caught, progress_bar("checking") as progress:
+        form, problems = check_path(path, version, progress)
+    if as_json:
+        print_json(
+            {
+                "path": str(path),
+                "format": form,
+                "is_valid": not problems,
+                "problems": problems,
+                "warnings": [str(warning.message) for warning in caught or ()],
+            }
+        )
+    elif not problems:
+        _print_line(f"{path}: all is well")
+    else:
+        _print_line(f"{path}: {len(problems):,} problem{'s' * (len(problems) != 1)}", "bold red")
+        for problem in problems:
+            for k, line in enumerate(problem.splitlines()):
+                _print_line(f"  {line}" if k else f"- {line}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _print_line(text: str, style: str | None = None) -> None:
+    output_console().print(plain(text), style=style, soft_wrap=True)

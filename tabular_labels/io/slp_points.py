@@ -171,6 +171,7 @@ def _copy(
         if name in _TRUTHS:
             values = values != 0
         elif table.shift and name in ("x", "y"):
-            values = values + table.shift
+            with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
+                values = values + table.shift
         for here, there in places:
             target[there] = values[here]

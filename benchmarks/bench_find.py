@@ -47,7 +47,7 @@ def _find_one(bench: Bench, n_videos: int) -> None:
 
 def _other_size(bench: Bench) -> None:
     """Show that the number of frames does not matter."""
-    n_frames = SIZES["S"] if bench.seconds else bench.files.n_frames
+    n_frames = min(SIZES["S"], bench.files.n_frames)
     small = Files(bench.files.folder, n_frames)
     tables, labels = small.tables(), small.labels()
     row = Row(f"find(video, idx), {n_frames:,} frames", 0.0)

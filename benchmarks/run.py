@@ -117,7 +117,7 @@ def _run_apart(options: argparse.Namespace, name: str) -> list[Row]:
     again = _run_child(options, name, ["--once", "--no-peers"], _GIVE_BACK)
     memory = {row.work: row for row in again}
     for row in rows:
-        row.take_memory(memory[row.work])
+        row.take_memory(memory[row.work])  # the same works, whatever is measured of them
     return rows
 
 

@@ -63,9 +63,9 @@ def test_the_command_prints_one_table_and_writes_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = tmp_path / "found.json"
-    arguments = ["--size", str(N_FRAMES), "--only", "filter", "--no-peers", "--once"]
-    assert main([*arguments, "--together", "--json", str(found), "--work", str(tmp_path)]) == 0
-    assert "filter(frames=a range)" in capsys.readouterr().out
+    arguments = ["--size", str(N_FRAMES), "--only", "find", "--no-peers", "--once"]
+    assert main([*arguments, "--json", str(found), "--work", str(tmp_path)]) == 0
+    assert "find(video, idx), 4 videos" in capsys.readouterr().out
     assert '"ratio"' in found.read_text()
 
 

@@ -60,7 +60,7 @@ def save_frame_picture(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    from tabular_labels.plot.canvas import save_figure
+    from tabular_labels.plot.canvas import name_text, save_figure
     from tabular_labels.plot.frame import plot_frame
 
     image, reason = _read_picture(frame, folders)
@@ -69,7 +69,8 @@ def save_frame_picture(
     points = [instance.numpy() for instance in shown]
     numbers = {track: number for number, track in enumerate(labels.tracks)}
     tracks = [instance.track for instance in shown]
-    note = Path(frame.video.filename).name + (", drawn without its picture" if reason else "")
+    name = Path(frame.video.filename.replace("\\", "/")).name
+    note = name_text(name, 60) + (", drawn without its picture" if reason else "")
     figure = plot_frame(
         image,
         np.stack(points) if points else np.zeros((0, 0, 2)),

@@ -81,7 +81,9 @@ def plot_frame(
     if node_names and n_instances:
         _name_nodes(axes[-1], xy, node_names)
     _draw_legend(figure, tracks, numbers, predicted)
-    _draw_title(axes[0], title, note)
+    if title:
+        figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
+    axes[0].set_title(note, loc="left", fontsize=10, color=MUTED, pad=8)
     return figure
 
 
@@ -131,16 +133,7 @@ def _around(known: FloatArray) -> _Limits:
 def _figure_size(panels: list[_Limits]) -> tuple[float, float]:
     width = 9.5 if len(panels) == 1 else 12.5
     ratios = sum(panel.width / panel.height for panel in panels)
-    return width, float(np.clip((width - 0.8 * len(panels)) / ratios, 2.5, 9)) + 1.2
-
-
-def _draw_title(axis: Axes, title: str, note: str) -> None:
-    heading = f"{title}\n" if note else title
-    axis.set_title(heading, loc="left", fontsize=12, fontweight="bold", color=INK, pad=8)
-    if note:
-        axis.annotate(
-            note, (0, 1), (0, 7), "axes fraction", "offset points", fontsize=9, color=MUTED
-        )
+    return width, float(np.clip((width - 0.9 * len(panels)) / ratios, 2.5, 9)) + 1.75
 
 
 def _mark_close_up(whole: Axes, near: Axes, limits: _Limits) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "FormatVersionError",
     "InvariantError",
     "MissingExtraError",
+    "ProjectExistsError",
     "QueryError",
     "ReadOnlyError",
     "SchemaMismatchError",
@@ -177,6 +178,21 @@ class ReadOnlyError(TabularLabelsError, TypeError):
 
 class ConflictError(TabularLabelsError, RuntimeError):
     """Another writer committed first; nothing of ours was written."""
+
+
+class ProjectExistsError(TabularLabelsError, FileExistsError):
+    """There is a project already, and nobody said to write a new version of it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: found a project, expected nothing there. Write with overwrite=True to add a "
+            "version (earlier ones stay readable), or choose another path."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.path,)
 
 
 class MissingExtraError(TabularLabelsError, ImportError):

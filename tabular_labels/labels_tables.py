@@ -166,8 +166,9 @@ class LabelsTables(LabelsCore):
             with pl.SQLContext(tables, eager=False) as context:
                 return context.execute(query).collect()
         except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
             message = (
-                f"the query could not be answered: {error}. Tables: {sorted(tables)}; "
+                f"the query could not be answered: {reason}. Tables: {sorted(tables)}; "
                 'columns: labels.lazy("points").collect_schema().'
             )
             raise QueryError(message) from error

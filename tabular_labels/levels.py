@@ -71,6 +71,9 @@ class LevelReader:
     ) -> Iterator[pl.DataFrame]:
         """Yield chunks of the asked columns, as polars' IO sources do."""
         wanted = list(self.schema()) if columns is None else columns
+        # Asked for no columns, polars wants to know how many rows there are; a table
+        # without columns could not say.
+        wanted = wanted or ["frame_idx"]
         left = n_rows
         for rows in self.chunks():
             table = self.read(wanted, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from tabular_labels._types import PathLike
@@ -143,7 +144,12 @@ def scan_parquet(path: PathLike, *, version: int | None = None) -> Labels:
 
 
 def write_parquet(
-    labels: Labels, path: PathLike, *, overwrite: bool = False, message: str = ""
+    labels: Labels,
+    path: PathLike,
+    *,
+    overwrite: bool = False,
+    message: str = "",
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a Parquet project, a directory of Parquet files and one manifest per version.
 
@@ -153,13 +159,14 @@ def write_parquet(
         overwrite: If a project is there already, add a version that replaces its
             contents; older versions stay readable. Otherwise that is an error.
         message: Kept with the version.
+        progress: Called with the number of files written and their total.
 
     Raises:
-        FileExistsError: A project is there already.
+        ProjectExistsError: A project is there already (also a ``FileExistsError``).
         FileFormatError: The directory holds something else.
     """
     from tabular_labels.io import parquet_write
 
     parquet_write.write_parquet(
-        labels._snapshot.tables(), path, overwrite=overwrite, message=message
+        labels._snapshot.tables(), path, overwrite=overwrite, message=message, progress=progress
     )

@@ -262,6 +262,23 @@ def test_levels_are_the_same_lazily_and_by_sql(labels: tl.Labels) -> None:
     assert_frame_equal(mean, expected)
 
 
+def test_sql_counts_rows_it_reads_no_column_of(labels: tl.Labels) -> None:
+    n = labels.to_polars("instances").height
+    query = "SELECT a.frame_idx FROM instances a CROSS JOIN instances b"
+    assert labels.sql(query).height == n * n
+
+
+def test_predicates_that_look_beyond_their_row_see_all_rows(
+    labels: tl.Labels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = labels.to_polars("points")
+    beyond = pl.col("x") > pl.col("x").mean()
+    monkeypatch.setattr("tabular_labels.levels.CHUNK_INSTANCES", 7)
+    assert_frame_equal(labels.lazy("points").filter(beyond).collect(), table.filter(beyond))
+    kept = labels.filter(points=beyond).to_polars("points")["x"].drop_nulls()
+    assert kept.equals(table.filter(beyond)["x"])
+
+
 def test_tables_have_their_keys(labels: tl.Labels) -> None:
     points = labels.tables.points.collect()
     named = labels.to_polars("points")

@@ -84,7 +84,7 @@ def test_instance_tells_its_values(frame: LabeledFrame) -> None:
 
 
 def test_unknown_node_is_an_error_that_names_the_nodes(frame: LabeledFrame) -> None:
-    with pytest.raises(UnknownNodeError, match="wing.*head"):
+    with pytest.raises(UnknownNodeError, match=r"wing.*head"):
         frame[0]["wing"]
 
 

@@ -168,11 +168,13 @@ def convert(
     began = time.perf_counter()
     with working(f"reading {plain(source)}"):
         labels = tabular_labels.load_file(source, strict=strict)
-    with working(f"writing {plain(destination)}"):
+    with progress_bar(f"writing {plain(destination)}") as progress:
         if form == "slp":
             tabular_labels.write_slp(labels, destination, compat=compat.value)
         else:
-            tabular_labels.write_parquet(labels, destination, overwrite=overwrite)
+            tabular_labels.write_parquet(
+                labels, destination, overwrite=overwrite, progress=progress
+            )
     seconds, n_bytes = time.perf_counter() - began, measure(destination)
     if as_json:
         print_json(

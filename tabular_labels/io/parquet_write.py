@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tabular_labels._types import IntArray, PathLike
-from tabular_labels.errors import FileFormatError, QueryError, TabularLabelsError
+from tabular_labels.errors import FileFormatError, ProjectExistsError, QueryError
 from tabular_labels.io.atomic import atomic_path, sync_directory, sync_file
 from tabular_labels.io.attachments import attachment_image
 from tabular_labels.io.manifest import (
@@ -45,7 +45,6 @@ from tabular_labels.model.tables import LabelTables
 __all__ = [
     "POINTS_PER_SHARD",
     "ROW_GROUP_ROWS",
-    "ProjectExistsError",
     "disk_table",
     "write_parquet",
     "write_table",
@@ -54,21 +53,6 @@ __all__ = [
 POINTS_PER_SHARD = 2_000_000
 # Measured: larger groups read one frame slower, smaller ones compress worse.
 ROW_GROUP_ROWS = 65_536
-
-
-class ProjectExistsError(TabularLabelsError, FileExistsError):
-    """There is a project already, and nobody said to write a new version of it."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        super().__init__(
-            f"{path}: found a project, expected nothing there. Write with overwrite=True to add a "
-            "version (earlier ones stay readable), or choose another path."
-        )
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Rebuild from the facts."""
-        return type(self), (self.path,)
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,8 @@ class Snapshot:
             _batch_size: int | None,
         ) -> Iterator[pl.DataFrame]:
             wanted = list(TABLES[name].disk_columns) if columns is None else columns
+            # A table without columns could not say how many rows it has.
+            wanted = wanted or ["frame_idx"]
             for batch in self._batches(name, wanted):
                 table = batch if predicate is None else batch.filter(predicate)
                 table = table if n_rows is None else table.head(n_rows)

@@ -15,13 +15,14 @@ from tabular_labels.errors import (
     ConflictError,
     FileFormatError,
     InvariantError,
+    ProjectExistsError,
     QueryError,
     TabularLabelsError,
 )
 from tabular_labels.io import manifest, parquet_write
 from tabular_labels.io.manifest import list_versions, version_path
 from tabular_labels.io.parquet_scan import open_parquet, project_files, read_parquet
-from tabular_labels.io.parquet_write import ROW_GROUP_ROWS, ProjectExistsError, write_parquet
+from tabular_labels.io.parquet_write import ROW_GROUP_ROWS, write_parquet
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.testing.builders import make_tables

@@ -6,6 +6,7 @@ The library's own copy may crash on damaged bytes; reading and writing says what
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import h5py
@@ -70,12 +71,21 @@ class _Copier:
         if is_empty or type_.detect_class(h5t.REFERENCE):
             return copy  # A reference is an address, which means nothing in another file.
         if source.dtype.hasobject:
+            self._require_apart(source)
             _copy_values(source, copy)
         elif plist.get_layout() == h5d.CHUNKED:
             self._copy_chunks(source, copy)
         else:
             _copy_bytes(source, copy)
         return copy
+
+    def _require_apart(self, source: h5py.Dataset) -> None:
+        """Refuse records whose members overlap: converting them would write past their end."""
+        fields = source.dtype.fields or {}
+        ends = sorted((offset, offset + dtype.itemsize) for dtype, offset, *_ in fields.values())
+        if any(stop > start for (_, stop), (start, _) in pairwise(ends)):
+            found = "records whose members overlap"
+            raise broken(self.path, str(source.name), found, "members beside each other")
 
     def _copy_chunks(self, source: h5py.Dataset, copy: h5py.Dataset) -> None:
         """Copy chunks as they are stored, without unpacking them."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5t
+from h5py import h5d, h5s, h5t
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray, PathLike
 from tabular_labels.io.hdf5_guard import broken, member, parse_json, read_text, translated
@@ -73,7 +73,6 @@ class Records:
         rows: Number of records.
         record: Dtype of a record as it stands in the file; truth values as bytes.
         fields: Our column name -> name of the field in ``record``.
-        stored_as_read: Whether the bytes in the file are ``record`` itself.
     """
 
     state: FileState
@@ -81,7 +80,6 @@ class Records:
     rows: int
     record: np.dtype[Any]
     fields: Mapping[str, str]
-    stored_as_read: bool = True
 
     @property
     def place(self) -> str:
@@ -90,8 +88,6 @@ class Records:
 
     def locate(self) -> Extents | None:
         """Find the bytes; None when only the HDF5 library can read them."""
-        if not self.stored_as_read:
-            return None
         with translated(self.state.path, self.place), _library(self.state) as file:
             return _locate(file[self.name].id, self)
 
@@ -225,15 +221,21 @@ class _LibraryReader(RecordReader):
             done += len(piece)
 
     def _rows(self, start: int, stop: int) -> np.ndarray[Any, Any]:
-        record = self.records.record
+        """Read records without any conversion; the library's trusts what types claim."""
+        record, dataset = self.records.record, self._dataset
         with translated(self.records.state.path, self.records.place):
-            values = np.asarray(self._dataset[start:stop])
-            if values.dtype.names is None:
-                return np.ascontiguousarray(values).view(record).reshape(-1)
-            rows = np.empty(len(values), record)
-            for name in record.names or ():
-                rows[name] = values[name]
-            return rows
+            type_, space = dataset.id.get_type(), dataset.id.get_space()
+            shape = (stop - start, *dataset.shape[1:])
+            if dataset.dtype.hasobject:
+                rows = np.zeros(shape, record)
+                values = dataset.fields(list(record.names or ()))[start:stop]
+                for name in record.names or ():
+                    rows[name] = values[name]
+                return rows
+            space.select_hyperslab((start, *(0 for _ in shape[1:])), shape)
+            stored = np.empty(shape, f"V{type_.get_size()}")
+            dataset.id.read(h5s.create_simple(shape), space, stored, mtype=type_)
+            return stored.view(record).reshape(-1)
 
 
 @contextmanager
@@ -267,16 +269,14 @@ def find_records(
     if not isinstance(dataset, h5py.Dataset):
         raise broken(path, place, "no such dataset", "a table of records")
     with translated(path, place):
-        if dataset.dtype.names is not None and dataset.ndim == 1:
-            record, stored_as_read = _as_bytes(dataset), _is_stored_as(dataset)
-            names = list(dataset.dtype.names)
-        elif dataset.dtype.kind in "iuf" and dataset.ndim == 2:
+        type_ = dataset.id.get_type()
+        if isinstance(type_, h5t.TypeCompoundID) and dataset.ndim == 1:
+            names, record = _fields(type_)
+        elif _plain(type_) is not None and dataset.ndim == 2:
             names = _plain_names(dataset, layout, path)
-            kind = dataset.dtype
-            record = np.dtype({"names": names, "formats": [kind] * len(names)})
-            stored_as_read = _is_stored_as(dataset)
+            record = np.dtype({"names": names, "formats": [_plain(type_)] * len(names)})
         else:
-            found = f"{dataset.ndim} dimensions of {dataset.dtype}"
+            found = f"{dataset.ndim} dimensions of {type(type_).__name__}"
             raise broken(path, place, found, "a list of records")
     wanted = layout.names or ()
     missing = [column for column in wanted if column not in names and column not in optional]
@@ -284,36 +284,54 @@ def find_records(
         raise broken(path, place, f"columns {', '.join(names)}", f"also {', '.join(missing)}")
     for column in wanted:
         if column in names and column not in (record.names or ()):
-            found = str(dataset.dtype[column])
-            raise broken(path, f"{place}, column {column}", found, "numbers")
+            raise broken(path, f"{place}, column {column}", "another type", "numbers")
     return Records(
         state,
         name,
         len(dataset),
         record,
         {column: column for column in wanted if column in names},
-        stored_as_read,
     )
 
 
-def _as_bytes(dataset: h5py.Dataset) -> np.dtype[Any]:
-    """Return the dtype's numbers, truth values as bytes: not only 0 and 1 may stand there."""
-    fields = {name: f for name, f in dataset.dtype.fields.items() if f[0].kind in "biuf"}
-    return np.dtype(
+def _fields(type_: Any) -> tuple[list[str], np.dtype[Any]]:
+    """Name all members of a compound type; take the numbers among them as they are stored.
+
+    Truth values are taken as bytes, for not only 0 and 1 may stand there.
+    """
+    names: list[str] = []
+    found: list[tuple[str, np.dtype[Any], int]] = []
+    end = 0
+    members = [(type_.get_member_offset(i), i) for i in range(type_.get_nmembers())]
+    for offset, i in sorted(members):
+        name, member_type = type_.get_member_name(i), type_.get_member_type(i)
+        if offset < end:
+            message = "members of a record overlap"
+            raise ValueError(message)
+        end = offset + member_type.get_size()
+        names.append(name.decode() if isinstance(name, bytes) else name)
+        dtype = _plain(member_type)
+        if dtype is not None:
+            found.append((names[-1], dtype, offset))
+    return names, np.dtype(
         {
-            "names": list(fields),
-            "formats": [np.dtype("u1") if f[0].kind == "b" else f[0] for f in fields.values()],
-            "offsets": [f[1] for f in fields.values()],
-            "itemsize": dataset.dtype.itemsize,
+            "names": [name for name, _, _ in found],
+            "formats": [dtype for _, dtype, _ in found],
+            "offsets": [offset for _, _, offset in found],
+            "itemsize": type_.get_size(),
         }
     )
 
 
-def _is_stored_as(dataset: h5py.Dataset) -> bool:
-    """Tell whether the bytes in the file are what numpy makes of the dtype."""
-    if dataset.dtype.hasobject:
-        return False
-    return bool(dataset.id.get_type() == h5t.py_create(dataset.dtype, logical=True))
+def _plain(type_: Any) -> np.dtype[Any] | None:
+    """Return the dtype of a number whose bytes numpy reads as they are stored, else None."""
+    if isinstance(type_, h5t.TypeEnumID):
+        return np.dtype("u1") if type_.get_size() == 1 else None
+    if not isinstance(type_, h5t.TypeIntegerID | h5t.TypeFloatID):
+        return None
+    dtype = type_.dtype
+    is_plain = dtype.kind in "iuf" and dtype.itemsize == type_.get_size() <= 8
+    return dtype if is_plain and h5t.py_create(dtype) == type_ else None
 
 
 def _plain_names(dataset: h5py.Dataset, layout: np.dtype[Any], path: str) -> list[str]:

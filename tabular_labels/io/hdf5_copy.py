@@ -14,7 +14,7 @@ import numpy as np
 from h5py import h5a, h5d, h5o, h5s, h5t
 
 from tabular_labels._types import PathLike
-from tabular_labels.io.hdf5_guard import SPARE, broken, member
+from tabular_labels.io.hdf5_guard import SPARE, broken, member, read_attribute
 
 __all__ = ["copy_attributes", "copy_member"]
 
@@ -139,7 +139,8 @@ def copy_attributes(source: Any, target: Any, names: Sequence[str | bytes]) -> N
         if type_.detect_class(h5t.REFERENCE):
             continue
         if attribute.dtype.hasobject:
-            target.attrs.create(name, source.attrs[name], dtype=attribute.dtype)
+            value = read_attribute(source, name, source.file.filename)
+            target.attrs.create(name, value, dtype=attribute.dtype)
             continue
         copy = h5a.create(target.id, key, type_, space)
         values = np.empty(attribute.shape or (1,), f"V{type_.get_size()}")

@@ -14,11 +14,11 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5i, h5l, h5o
+from h5py import h5d, h5i, h5l, h5o, h5t
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, TabularLabelsError, UnsafeFileError
-from tabular_labels.io.hdf5_heaps import check_heaps
+from tabular_labels.io.hdf5_heaps import check_all_heaps, check_heaps
 
 __all__ = [
     "SPARE",
@@ -30,6 +30,7 @@ __all__ = [
     "member",
     "open_guarded",
     "parse_json",
+    "read_attribute",
     "read_text",
     "read_texts",
     "shown",
@@ -262,6 +263,24 @@ def member(group: h5py.Group, name: str, path: PathLike, *, spare: int = 0) -> A
             check_size(found.id, path, place, spare=spare)
             check_heaps(found, path)
     return found
+
+
+def read_attribute(holder: Any, name: str | bytes, path: PathLike) -> Any:
+    """Read an attribute of a group or dataset; None when there is none.
+
+    Args:
+        holder: The h5py group or dataset.
+        name: The attribute's name.
+        path: The file, for messages.
+    """
+    with translated(path, f"{holder.name}, attribute {name!r}"):
+        if name not in holder.attrs:
+            return None
+        type_ = holder.attrs.get_id(name).get_type()
+        is_text = isinstance(type_, h5t.TypeStringID) and type_.is_variable_str()
+        if is_text or type_.detect_class(h5t.VLEN) or isinstance(type_, h5t.TypeCompoundID):
+            check_all_heaps(path)
+        return holder.attrs[name]
 
 
 def read_text(value: Any, path: PathLike, place: str) -> str:

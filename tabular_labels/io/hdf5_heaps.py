@@ -6,9 +6,11 @@ where damage made such a step zero.
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,10 +21,11 @@ from h5py import h5d, h5i, h5t
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError
 
-__all__ = ["check_heaps"]
+__all__ = ["check_all_heaps", "check_heaps"]
 
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
 _OBJECT = struct.Struct("<HHIQ")  # index, uses, nothing, size
+_SIGNATURE, _VERSION = b"GCOL", b"\x01\0\0\0"
 _HEAD = 16
 _UNDEFINED = 2**64 - 1
 
@@ -52,13 +55,56 @@ def check_heaps(dataset: h5py.Dataset, path: PathLike) -> None:
                 if address not in seen:
                     seen.add(address)
                     if not _is_sound(raw, base + address):
-                        raise FileFormatError(
-                            str(path),
-                            place=str(dataset.name),
-                            found=f"values in a damaged heap at byte {address}",
-                            expected="readable values",
-                            remedy="Restore the file from a copy.",
-                        )
+                        raise _damaged(path, str(dataset.name), address)
+
+
+def check_all_heaps(path: PathLike) -> None:
+    """Look at every heap of a file, for values that do not say which one they are in.
+
+    Args:
+        path: The file; nothing is looked at when that is not on disk.
+
+    Raises:
+        FileFormatError: In a heap the library would walk on the spot.
+    """
+    if not Path(path).is_file():
+        return
+    found = Path(path).stat()
+    address = _find_trap(str(path), found.st_size, found.st_mtime_ns)
+    if address is not None:
+        raise _damaged(path, "attributes", address)
+
+
+@lru_cache(maxsize=16)
+def _find_trap(path: str, size: int, modified: int) -> int | None:
+    """Return the address of a heap that has a step of zero, None when there is none."""
+    if not size:
+        return None
+    with (
+        Path(path).open("rb") as raw,
+        mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        at = data.find(_SIGNATURE)
+        while at >= 0:
+            stop = at + int.from_bytes(data[at + 8 : at + _HEAD], "little")
+            if (
+                data[at + 4 : at + 8] == _VERSION
+                and stop <= len(data)
+                and _walk(data, at, stop) == 0
+            ):
+                return at
+            at = data.find(_SIGNATURE, at + 4)
+    return None
+
+
+def _damaged(path: PathLike, place: str, address: int) -> FileFormatError:
+    return FileFormatError(
+        str(path),
+        place=place,
+        found=f"values in a damaged heap at byte {address}",
+        expected="readable values",
+        remedy="Restore the file from a copy.",
+    )
 
 
 def _references(dataset: h5py.Dataset, raw: BinaryIO) -> Iterator[np.ndarray[Any, Any]]:
@@ -101,17 +147,25 @@ def _is_sound(raw: BinaryIO, address: int) -> bool:
     if address >= 2**63:
         return False
     head = _read(raw, address, _HEAD)
-    if head[:4] != b"GCOL" or len(head) < _HEAD:
+    if head[:4] != _SIGNATURE or len(head) < _HEAD:
         return False
     size = int.from_bytes(head[8:], "little")
     data = head + raw.read(min(max(size - _HEAD, 0), 2**31))
     if len(data) != size:
         return False
-    at = _HEAD
-    while at + _OBJECT.size <= size:
+    return _walk(data, 0, size) is None
+
+
+def _walk(data: bytes | mmap.mmap, start: int, stop: int) -> int | None:
+    """Go through a heap; return the first step that is zero or leads out, else None."""
+    at = start + _HEAD
+    while at + _OBJECT.size <= stop:
+        index: int
+        length: int
         index, _, _, length = _OBJECT.unpack_from(data, at)
-        step = _OBJECT.size + -(-length // 8) * 8 if index else length
-        if step < 1 or at + step > size:
-            return False
+        # As the library reckons: in 64 bits, where large sizes come round to zero.
+        step = (_OBJECT.size + (length + 7) % 2**64 // 8 * 8) % 2**64 if index else length
+        if step < 1 or at + step > stop:
+            return step
         at += step
-    return True
+    return None

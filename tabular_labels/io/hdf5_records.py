@@ -14,7 +14,14 @@ import numpy as np
 from h5py import h5d, h5s, h5t
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray, PathLike
-from tabular_labels.io.hdf5_guard import broken, member, parse_json, read_text, translated
+from tabular_labels.io.hdf5_guard import (
+    broken,
+    member,
+    parse_json,
+    read_attribute,
+    read_text,
+    translated,
+)
 
 __all__ = ["BLOCK", "Extents", "FileState", "RecordReader", "Records", "find_records"]
 
@@ -337,9 +344,10 @@ def _plain(type_: Any) -> np.dtype[Any] | None:
 def _plain_names(dataset: h5py.Dataset, layout: np.dtype[Any], path: str) -> list[str]:
     """Name the columns of a plain array: by its attribute, else by the layout's order."""
     width = dataset.shape[1]
-    if "field_names" in dataset.attrs:
+    stated = read_attribute(dataset, "field_names", path)
+    if stated is not None:
         place = f"{dataset.name}, attribute field_names"
-        names = parse_json(read_text(dataset.attrs["field_names"], path, place), path, place)
+        names = parse_json(read_text(stated, path, place), path, place)
         if not (isinstance(names, list) and all(isinstance(n, str) for n in names)):
             raise broken(path, place, repr(names)[:80], "a list of names")
         if len(names) != width or len(set(names)) != width:

@@ -19,6 +19,7 @@ from tabular_labels.io.hdf5_guard import (
     broken,
     member,
     parse_json,
+    read_attribute,
     read_text,
     read_texts,
     shown,
@@ -121,7 +122,8 @@ class _HeaderReader:
 
     def _format_id(self, group: h5py.Group) -> float:
         with translated(self.path, "/metadata, attribute format_id"):
-            value = group.attrs.get("format_id", 1.0)
+            value = read_attribute(group, "format_id", self.path)
+            value = 1.0 if value is None else value
             value = value.decode() if isinstance(value, bytes) else value
             try:
                 number = float(np.asarray(value).reshape(()))
@@ -139,8 +141,7 @@ class _HeaderReader:
 
     def _metadata(self, group: h5py.Group) -> dict[str, Any]:
         place = "/metadata, attribute json"
-        with translated(self.path, place):
-            value = group.attrs.get("json")
+        value = read_attribute(group, "json", self.path)
         if value is None:
             self._fail(place, "no such attribute", "the project's metadata")
         metadata = parse_json(read_text(value, self.path, place), self.path, place)

@@ -15,7 +15,7 @@ import polars as pl
 from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import DanglingReferenceWarning
 from tabular_labels.io.attachments import copy_objects, count_objects, digest_of_rows, report
-from tabular_labels.io.hdf5_guard import member, open_guarded, translated
+from tabular_labels.io.hdf5_guard import member, open_guarded, read_attribute, translated
 from tabular_labels.io.hdf5_records import Extents, FileState, Records, find_records
 from tabular_labels.io.slp_catalog import Header, read_header
 from tabular_labels.io.slp_layout import (
@@ -230,7 +230,7 @@ def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
         }
         negative = _read_negative(file, state)
         with translated(path, "the table of contents"):
-            embedded, objects = _read_embedded(file, header), count_objects(file)
+            embedded, objects = _read_embedded(file, header, path), count_objects(file)
     layout = _Layout(state, header, tables, negative, embedded)
     catalog = header.catalog
     if video_search is not None:
@@ -265,9 +265,9 @@ def _read_negative(file: h5py.File, state: FileState) -> IntArray:
     return found
 
 
-def _read_embedded(file: h5py.File, header: Header) -> dict[int, int]:
+def _read_embedded(file: h5py.File, header: Header, path: PathLike) -> dict[int, int]:
     """Say which numbers in frames may mean the pictures in ``video<k>`` instead of a row."""
-    if file["frames"].attrs.get("video_ids") == "rows":
+    if read_attribute(file["frames"], "video_ids", path) == "rows":
         return {}
     return embedded_numbers(header.catalog.videos["backend"].to_list())
 

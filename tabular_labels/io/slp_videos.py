@@ -17,6 +17,7 @@ from tabular_labels.io.hdf5_guard import (
     broken,
     member,
     parse_json,
+    read_attribute,
     read_text,
     shown,
     translated,
@@ -94,7 +95,7 @@ def _complete(backend: Json, file: h5py.File, path: PathLike) -> None:
                 backend[key] = parse_json(text, path, source.name)
     pictures = member(group, "video", path)
     if backend.get("shape") is None and isinstance(pictures, h5py.Dataset):
-        sizes = [pictures.attrs.get(key) for key in ("height", "width", "channels")]
+        sizes = [read_attribute(pictures, key, path) for key in ("height", "width", "channels")]
         if pictures.ndim == 4:
             sizes = list(pictures.shape[1:])
         if all(_is_size(size) for size in sizes) and pictures.ndim:
@@ -109,9 +110,8 @@ def _source_text(source: h5py.Group, path: PathLike) -> str | None:
     dataset = member(source, "json", path)
     if isinstance(dataset, h5py.Dataset) and dataset.shape == ():
         return read_text(dataset[()], path, dataset.name)
-    if "json" in source.attrs:
-        return read_text(source.attrs["json"], path, f"{source.name}, attribute json")
-    return None
+    value = read_attribute(source, "json", path)
+    return None if value is None else read_text(value, path, f"{source.name}, attribute json")
 
 
 def video_table(videos: Sequence[Json], path: PathLike) -> pl.DataFrame:

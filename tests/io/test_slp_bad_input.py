@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tabular_labels.errors import FileFormatError, UnsafeFileError
+from tabular_labels.errors import FileFormatError, UnmodelledDataWarning, UnsafeFileError
 from tabular_labels.io.slp_read import read_slp
 from tabular_labels.io.slp_scan import open_slp
 from tabular_labels.io.slp_write import write_slp
@@ -363,6 +364,21 @@ def test_a_heap_that_leads_nowhere_is_refused(tmp_path: Path, step: Callable[[in
     """The HDF5 library would walk on the spot for ever."""
     damaged_heap(tmp_path / "some.slp", step)
     refuse(tmp_path / "some.slp", "damaged heap")
+
+
+def test_a_heap_of_attributes_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    def add(file: h5py.File) -> None:
+        file["frames"].attrs["note"] = "kept in a heap"
+
+    path = write_parts(tmp_path / "some.slp", small_parts() | {"x": add})
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL") + 16
+    at += 16 + -(-int.from_bytes(data[at + 8 : at + 16], "little") // 8) * 8
+    data[at : at + 16] = bytes(16)
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnmodelledDataWarning)
+        refuse(path, "damaged heap")
 
 
 def test_a_sound_heap_is_walked(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tabular_labels.errors import UnknownTrackError
-from tabular_labels.labels_core import VideoLike
+from tabular_labels.labels_core import VideoLike, as_index
 from tabular_labels.model.ranges import RangeList
 from tabular_labels.model.track import Track
 from tabular_labels.queries.find import rotated
@@ -47,7 +46,7 @@ class LabelsDataCache:
         if self.labels._video_key(video) is None:
             return None
         found = self.labels.find(video, frame_idx)
-        is_one = isinstance(frame_idx, int) or hasattr(frame_idx, "__index__")
+        is_one = frame_idx is not None and as_index(frame_idx) is not None
         return None if is_one and not found else found
 
     def find_fancy_frame_idxs(
@@ -94,13 +93,14 @@ class LabelsDataCache:
         Raises:
             UnknownVideoError: The video is not of these labels.
         """
-        key = self.labels._require_video(video)
-        if isinstance(track, Track):
-            try:
-                track = self.labels._objects.track_by_id[self.labels._require_track(track)]
-            except UnknownTrackError:
+        labels = self.labels
+        key = labels._require_video(video)
+        if track is not None:
+            known = labels._track_key(track)
+            if known is None:
                 return RangeList()
-        return self.labels._occupancy_of(key).get(track, RangeList())
+            track = labels._objects.track_by_id[known]
+        return labels._occupancy_of(key).get(track, RangeList())
 
     def get_video_track_occupancy(self, video: VideoLike) -> dict[Track | None, RangeList]:
         """Return where each track is present in a video, see `Labels.get_track_occupancy`."""

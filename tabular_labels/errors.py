@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "AmbiguousVideoError",
     "ChecksumError",
     "ConflictError",
     "DanglingReferenceWarning",
     "FileFormatError",
+    "ForkedProcessError",
     "FormatVersionError",
     "InvariantError",
     "MissingExtraError",
@@ -27,6 +29,7 @@ __all__ = [
     "UnmodelledDataError",
     "UnmodelledDataWarning",
     "UnsafeFileError",
+    "UntrackedInstancesWarning",
     "Violation",
 ]
 
@@ -152,6 +155,21 @@ class UnknownVideoError(_UnknownError):
     thing = "video"
 
 
+class AmbiguousVideoError(TabularLabelsError, ValueError):
+    """Several of the project's videos are meant by one name."""
+
+    def __init__(self, video: object, count: int) -> None:
+        self.video, self.count = video, count
+        super().__init__(
+            f"{count} videos of the project are {video!r}, expected one. "
+            "Ask for one of `labels.videos`, or by its index there."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.video, self.count)
+
+
 class UnknownTrackError(_UnknownError):
     """The track is not one of the project's."""
 
@@ -166,6 +184,21 @@ class UnknownNodeError(_UnknownError):
 
 class QueryError(TabularLabelsError, ValueError):
     """A query cannot be answered as it was asked."""
+
+
+class ForkedProcessError(TabularLabelsError, RuntimeError):
+    """A forked process was asked for what needs polars' threads, and would wait for ever."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"{what} needs threads that a forked process does not have, expected a fresh one. "
+            'Start processes with the "spawn" or "forkserver" method, or ask before forking.'
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.what,)
 
 
 class StaleViewError(TabularLabelsError, RuntimeError):
@@ -217,6 +250,10 @@ class TabularLabelsWarning(UserWarning):
 
 class UnmodelledDataWarning(TabularLabelsWarning):
     """A file holds data we carry along or leave behind without modelling it."""
+
+
+class UntrackedInstancesWarning(TabularLabelsWarning):
+    """Instances without a track have no place in a dense array with a column per track."""
 
 
 class DanglingReferenceWarning(TabularLabelsWarning):

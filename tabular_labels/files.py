@@ -15,7 +15,15 @@ from tabular_labels.model.source import Source
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["SUFFIXES", "VideoSearch", "open_source", "read_tables", "save_snapshot", "with_suffix"]
+__all__ = [
+    "SUFFIXES",
+    "VideoSearch",
+    "open_source",
+    "read_tables",
+    "save_snapshot",
+    "tables_to_replace",
+    "with_suffix",
+]
 
 VideoSearch: TypeAlias = Callable[[list[dict[str, Any]]], Any] | Sequence[str] | None
 
@@ -58,14 +66,32 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
     Raises:
         ValueError: Unknown suffix.
     """
-    if _format_of(path) == "slp":
+    form = _format_of(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if form == "slp":
         from tabular_labels.io.slp_write import write_slp
 
-        write_slp(snapshot.tables(), path, **options)
+        write_slp(tables_to_replace(snapshot, path), path, **options)
     else:
         from tabular_labels.io.parquet_write import write_parquet
 
         write_parquet(snapshot.tables(), path, **options)
+
+
+def tables_to_replace(snapshot: Snapshot, path: PathLike) -> LabelTables:
+    """Read everything, for a file that may replace another.
+
+    Raises:
+        ValueError: It would replace the file that scanned labels are read from.
+    """
+    origin = snapshot.source.origin
+    if origin is not None and Path(path).exists() and Path(origin).samefile(path):
+        message = (
+            f"{path}: found the file that these scanned labels are read from, expected another. "
+            "Write elsewhere, or write `labels.collect()`, which no longer needs the file."
+        )
+        raise ValueError(message)
+    return snapshot.tables()
 
 
 def with_suffix(path: PathLike, default_suffix: str) -> Path:

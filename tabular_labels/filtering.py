@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from tabular_labels._types import BoolArray, Level
+from tabular_labels.errors import QueryError
 from tabular_labels.levels import LevelReader
 from tabular_labels.queries.filter import (
     keep_mask,
@@ -30,6 +31,14 @@ def filtered_snapshot(
     Points are judged before instances and frames go, so that every expression sees
     the rows as they were.
     """
+    predicates: tuple[object, ...] = (frames, instances, points)
+    for predicate in predicates:
+        if predicate is not None and not isinstance(predicate, pl.Expr):
+            message = (
+                f"found the predicate {predicate!r}, expected a polars expression. "
+                'Write, for example, pl.col("score") > 0.5.'
+            )
+            raise QueryError(message)
     structure = snapshot.structure
     hidden = None if points is None else ~_mask(snapshot, "points", points)
     of_instances = None if instances is None else _mask(snapshot, "instances", instances)

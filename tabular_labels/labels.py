@@ -13,11 +13,11 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.encode import encode
 from tabular_labels.files import read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
-from tabular_labels.labels_find import LabelsFind
 from tabular_labels.labels_tables import LabelsTables
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Node, Skeleton
+from tabular_labels.model.source import MemorySource
 from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.model.track import Track
@@ -32,7 +32,7 @@ from tabular_labels.views import LabeledFrame
 __all__ = ["Labels"]
 
 
-class Labels(LabelsFind, LabelsTables):
+class Labels(LabelsTables):
     """A project of pose-tracking labels: videos, skeletons, tracks, frames, instances.
 
     Rows live in tables; frames and instances are views of them, made when they are
@@ -154,13 +154,15 @@ class Labels(LabelsFind, LabelsTables):
 
         A ``.slp`` file is replaced whole or not at all. A path with the suffix
         ``.parquet``, ``.tabular`` or none becomes a Parquet project, a directory.
+        Missing folders on the way are made.
 
         Args:
             path: Where to write.
             **options: Of `write_slp` (``compat``) or `write_parquet` (``overwrite``).
 
         Raises:
-            ValueError: Unknown suffix.
+            ValueError: Unknown suffix, or scanned labels would replace the file that
+                they are read from.
         """
         save_snapshot(self._snapshot, Path(path), **options)
 
@@ -247,16 +249,20 @@ class Labels(LabelsFind, LabelsTables):
         )
         return Labels.from_snapshot(snapshot, self._objects)
 
-    def equals(self, other: Labels) -> bool:
+    def equals(self, other: object) -> bool:
         """Tell whether both hold the same rows, up to the numbering of keys.
 
-        Compared: every table and the provenance; not the project id.
+        Compared: every table and the provenance; not the project id. Anything that is
+        no `Labels` is not equal.
         """
+        if not isinstance(other, Labels):
+            return False
         return tables_equal(self._snapshot.tables(), other._snapshot.tables())
 
     def collect(self) -> Labels:
         """Read scanned labels into memory."""
-        return Labels.from_snapshot(Snapshot.of(self._snapshot.tables()), self._objects)
+        source = MemorySource(self._snapshot.tables())
+        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._objects)
 
     def describe(self) -> str:
         """Return a text that says what is in the labels."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import operator
+import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from threading import RLock
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from tabular_labels._types import IntArray
-from tabular_labels.errors import UnknownTrackError, UnknownVideoError
+from tabular_labels.errors import AmbiguousVideoError, UnknownVideoError
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.suggestion import SuggestionFrame
@@ -17,12 +21,13 @@ from tabular_labels.model.video import Video
 from tabular_labels.rows import Rows
 from tabular_labels.sequences import FrameSequence
 from tabular_labels.store.snapshot import Snapshot
-from tabular_labels.views import LabeledFrame
+from tabular_labels.views import LabeledFrame, frame_view
 
-__all__ = ["LabelsCore", "VideoLike"]
+__all__ = ["LabelsCore", "VideoLike", "as_index"]
 
-VideoLike: TypeAlias = Video | int | str
+VideoLike: TypeAlias = Video | int | str | os.PathLike[str]
 T = TypeVar("T")
+_ATTACHING = RLock()
 
 
 class LabelsCore:
@@ -36,6 +41,7 @@ class LabelsCore:
     def _attach(self, snapshot: Snapshot, objects: Objects | None = None) -> None:
         self._snapshot = snapshot
         self._objects = Objects.of(snapshot.catalog) if objects is None else objects
+        self._objects.freeze()
         self._rows_made = None
         self._video_keys_made = None
 
@@ -43,7 +49,11 @@ class LabelsCore:
     def _rows(self) -> Rows:
         rows = self._rows_made
         if rows is None:
-            rows = self._rows_made = Rows(self._snapshot, self._objects)
+            # Under a lock: views of one project must all read through the same rows.
+            with _ATTACHING:
+                rows = self._rows_made
+                if rows is None:
+                    rows = self._rows_made = Rows(self._snapshot, self._objects)
         return rows
 
     @property
@@ -51,11 +61,11 @@ class LabelsCore:
         """Keys by what a caller may give: a video, its place, its filename."""
         if self._video_keys_made is None:
             by_id = self._objects.video_by_id
-            names: dict[object, int] = {}
-            for key, video in by_id.items():
-                names[video.filename] = -1 if video.filename in names else key
+            counts = Counter(video.filename for video in by_id.values())
+            unique: dict[object, int] = {
+                video.filename: key for key, video in by_id.items() if counts[video.filename] == 1
+            }
             places: dict[object, int] = dict(enumerate(by_id))
-            unique = {name: key for name, key in names.items() if key >= 0}
             self._video_keys_made = places | unique | dict(self._objects.video_ids.items())
         return self._video_keys_made
 
@@ -63,16 +73,25 @@ class LabelsCore:
         """Return a video's key, or None for one that is not of these labels.
 
         A video of other labels, or a free one, stands for the only one it matches.
+
+        Raises:
+            AmbiguousVideoError: It matches several.
         """
         key = self._video_keys.get(video)
-        if key is None and isinstance(video, Video):
-            same = [k for k, mine in self._objects.video_by_id.items() if mine.matches(video)]
-            key = same[0] if len(same) == 1 else None
-        if key is None and isinstance(video, int | np.integer):
-            place = int(video)
-            videos = list(self._objects.video_by_id)
-            key = videos[place] if -len(videos) <= place < len(videos) else None
-        return key
+        if key is not None:
+            return key
+        by_id = self._objects.video_by_id
+        place = as_index(video)
+        if place is not None:
+            return list(by_id)[place] if -len(by_id) <= place < len(by_id) else None
+        if isinstance(video, Video):
+            same = [k for k, mine in by_id.items() if mine.matches(video)]
+        else:
+            name = os.fspath(cast("str | os.PathLike[str]", video))
+            same = [k for k, mine in by_id.items() if mine.filename == name]
+        if len(same) > 1:
+            raise AmbiguousVideoError(video, len(same))
+        return same[0] if same else None
 
     def _require_video(self, video: VideoLike) -> int:
         key = self._video_key(video)
@@ -80,14 +99,20 @@ class LabelsCore:
             raise UnknownVideoError(video, [v.filename for v in self.videos])
         return key
 
-    def _require_track(self, track: Track) -> int:
+    def _track_key(self, track: Track) -> int | None:
+        """Return a track's key; a track of other labels stands for the only one it matches."""
         key = self._objects.track_ids.get(track)
-        if key is None:
-            same = [k for k, mine in self._objects.track_by_id.items() if mine.matches(track)]
-            if len(same) != 1:
-                raise UnknownTrackError(track, self.tracks)
-            key = same[0]
-        return key
+        if key is not None:
+            return key
+        same = [k for k, mine in self._objects.track_by_id.items() if mine.matches(track)]
+        return same[0] if len(same) == 1 else None
+
+    def _own_skeleton(self, skeleton: Skeleton) -> Skeleton | None:
+        """Return our skeleton: the given one, or the only one it matches."""
+        if skeleton in self._objects.skeleton_ids:
+            return skeleton
+        same = [mine for mine in self._objects.skeletons if mine.matches(skeleton)]
+        return same[0] if len(same) == 1 else None
 
     @property
     def videos(self) -> list[Video]:
@@ -177,19 +202,43 @@ class LabelsCore:
         return iter(self.labeled_frames)
 
     def _frames_at(self, places: Sequence[int] | IntArray) -> FrameSequence:
-        order = self._snapshot.list_order
         chosen = np.asarray(places)
-        if chosen.dtype == bool:
+        if chosen.ndim == 1 and chosen.dtype == bool and len(chosen) == len(self):
             chosen = np.flatnonzero(chosen)
+        if not chosen.size:
+            chosen = np.empty(0, np.int64)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+            message = (
+                f"found positions of shape {chosen.shape} and dtype {chosen.dtype}, expected one "
+                f"dimension of integers, or a mask of {len(self)}. Pass a list of positions."
+            )
+            raise IndexError(message)
         chosen = chosen.astype(np.int64)
         bad = chosen[(chosen < -len(self)) | (chosen >= len(self))]
         if len(bad):
-            message = (
-                f"found position {int(bad[0])}, expected -{len(self)} to {len(self) - 1}. "
-                "Ask for positions within the list of frames."
-            )
-            raise IndexError(message)
-        return FrameSequence(self._rows, np.asarray(order)[chosen])
+            raise IndexError(self._outside(int(bad[0])))
+        order = self._snapshot.list_order
+        rows = chosen % len(self) if isinstance(order, range) else np.asarray(order)[chosen]
+        return FrameSequence(self._rows, rows)
+
+    def _frame_at(self, place: int) -> LabeledFrame:
+        if not -len(self) <= place < len(self):
+            raise IndexError(self._outside(place))
+        return frame_view(self._rows, int(self._snapshot.list_order[place]))
+
+    def _outside(self, place: int) -> str:
+        return (
+            f"found position {place}, expected -{len(self)} to {len(self) - 1}. "
+            "Ask for positions within the list of frames."
+        )
+
+
+def as_index(value: object) -> int | None:
+    """Return a whole number of any kind as an int, None for anything else."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        return None
 
 
 def _only(what: str, things: Sequence[T]) -> T:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from tabular_labels._types import FloatArray, IntArray
-from tabular_labels.labels_core import LabelsCore, VideoLike
+from tabular_labels.errors import UntrackedInstancesWarning
+from tabular_labels.labels_core import LabelsCore, VideoLike, as_index
+from tabular_labels.model.buffers import key_values
+from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.ranges import RangeList
 from tabular_labels.model.skeleton import Node, Skeleton
+from tabular_labels.model.source import MemorySource
 from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.queries.dense import dense_layout, scatter
+from tabular_labels.queries.dense import DenseLayout, dense_layout, scatter
 from tabular_labels.queries.find import (
     filtered_frame_rows,
     find_track_instances,
@@ -54,6 +60,10 @@ class LabelsFind(LabelsCore):
             return_new: For an index without a frame, give a new, empty, detached
                 frame in its place.
 
+        Raises:
+            AmbiguousVideoError: Several videos are meant by ``video``.
+            UnknownVideoError: With ``return_new``: a filename or place that is of no video.
+
         Returns:
             Frames: for one index all frames there in list order; for several, in the
             order of the indices, missing ones skipped, repeated ones repeated. Empty
@@ -71,14 +81,16 @@ class LabelsFind(LabelsCore):
         key = self._video_keys.get(video)
         if key is None:
             key = self._video_key(video)
-        if isinstance(frame_idx, int) or hasattr(frame_idx, "__index__"):
-            index = int(frame_idx)  # type: ignore[arg-type]  # has __index__
+        index = frame_idx if type(frame_idx) is int else as_index(frame_idx)
+        if index is not None:
             found = [] if key is None else self._find_one(key, index)
             return found or self._new_frames(video, key, [index], wanted=return_new)
         if frame_idx is None:
-            rows = () if key is None else self._snapshot.video_rows(key)
-            return FrameSequence(self._rows, rows if len(rows) else range(0))
-        return self._find_several(video, key, frame_idx, return_new=return_new)
+            return FrameSequence(
+                self._rows, range(0) if key is None else self._snapshot.video_rows(key)
+            )
+        indices: Iterable[int] = frame_idx  # type: ignore[assignment]  # no single index
+        return self._find_several(video, key, indices, return_new=return_new)
 
     def _find_one(self, key: int, frame_idx: int) -> list[LabeledFrame]:
         rows = self._rows_made
@@ -95,9 +107,10 @@ class LabelsFind(LabelsCore):
             return None
         self._single_reads += 1
         tables = self._snapshot.source.find_frame(key, frame_idx)
-        if tables is None:
+        if tables is None or _refers_elsewhere(tables.instances):
             return None
-        rows = Rows(Snapshot.of(tables), self._objects)
+        snapshot = Snapshot(MemorySource(tables), self._snapshot.lineage)
+        rows = Rows(snapshot, self._objects)
         return [frame_view(rows, row) for row in range(tables.frames.height)]
 
     def _find_several(
@@ -200,7 +213,9 @@ class LabelsFind(LabelsCore):
         if video is not None:
             key = self._video_key(video)
             order = range(0) if key is None else self._snapshot.video_rows(key)
-        wanted = None if skeleton is None else skeleton
+        wanted = None if skeleton is None else self._own_skeleton(skeleton)
+        if skeleton is not None and wanted is None:
+            return
         for frame in FrameSequence(self._rows, order):
             for instance in frame.instances:
                 if wanted is None or instance.skeleton is wanted:
@@ -255,8 +270,22 @@ class LabelsFind(LabelsCore):
         return sum(len(frame) for frame in self.find(video, frame_idx))
 
     def get_labeled_frame_count(self, video: VideoLike | None = None, filter: str = "") -> int:
-        """Return the number of frames, see `LabelsDataCache.get_frame_count`."""
-        return len(self._filtered_rows(video, filter))
+        """Return the number of places with frames.
+
+        Args:
+            video: Only of this video; None for all.
+            filter: ``""`` for all frames, ``"user"`` or ``"predicted"`` for those with
+                such an instance.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+            ValueError: Unknown filter.
+        """
+        rows = self._filtered_rows(video, filter)
+        frames = self._snapshot.structure.frames
+        keys, index = (frames[name].to_numpy()[rows] for name in ("video_id", "frame_idx"))
+        # Rows are sorted by place, so that frames of one place are neighbours.
+        return len(rows) - int(((np.diff(keys) == 0) & (np.diff(index) == 0)).sum())
 
     def _filtered_rows(self, video: VideoLike | None, filter: str) -> IntArray:
         if filter not in ("", "user", "predicted"):
@@ -330,16 +359,18 @@ class LabelsFind(LabelsCore):
 
         Returns:
             Instances; empty for an unknown video or track.
+
+        Raises:
+            TypeError: ``track`` is neither a track, an int nor None.
         """
+        pseudo = as_index(track)
+        if pseudo is None and track is not None and not isinstance(track, Track):
+            message = f"found track {track!r}, expected a Track or an int. Use one of `tracks`."
+            raise TypeError(message)
         key = self._video_key(video)
-        if key is None or track is None:
+        wanted = self._track_key(track) if isinstance(track, Track) else None
+        if key is None or (wanted is None and pseudo is None):
             return []
-        wanted = None
-        if isinstance(track, Track):
-            wanted = self._objects.track_ids.get(track)
-            if wanted is None:
-                return []
-        pseudo = track if not isinstance(track, Track) else None
         rows = find_track_instances(
             self._snapshot.structure, key, wanted, pseudo_track=pseudo, frame_range=frame_range
         )
@@ -406,23 +437,31 @@ class LabelsFind(LabelsCore):
         count as missing. No video is opened.
 
         Args:
-            video: The video; may be left out when there is only one.
+            video: The video; None for the first.
             all_frames: Begin at frame 0 and run to the stored length of the video, or
                 to the last labelled frame when the length is unknown; otherwise from
                 the first to the last labelled frame.
             untracked: One column per place in the frame instead of per track. Without
                 it, columns follow `tracks` (unless no frame has more than one instance).
-            return_confidence: Add point scores as a third value.
+            return_confidence: Add point scores as a third value; NaN for user instances.
 
         Returns:
             float32, shape ``(n_frames, n_tracks, n_nodes, 2)`` (or 3), pixels, NaN =
             missing; shape ``(0, ...)`` for a video without frames.
 
         Raises:
-            UnknownVideoError: The video is not of these labels.
+            UnknownVideoError: The video is not of these labels, or there is none.
+
+        Warns:
+            UntrackedInstancesWarning: Untracked instances have no column.
         """
-        chosen = self._objects.videos[0] if video is None and self._objects.videos else video
-        key = self._require_video(chosen)  # type: ignore[arg-type]  # None is reported
+        layout = self._dense_layout(video, all_frames=all_frames, untracked=untracked)
+        return self._dense(layout, scores=return_confidence)
+
+    def _dense_layout(
+        self, video: VideoLike | None, *, all_frames: bool, untracked: bool
+    ) -> DenseLayout:
+        key = self._require_video(0 if video is None else video)
         layout = dense_layout(
             self._snapshot.structure,
             self._snapshot.catalog,
@@ -431,9 +470,17 @@ class LabelsFind(LabelsCore):
             untracked=untracked,
             n_video_frames=self._objects.video_by_id[key].n_frames,
         )
-        columns = ["x", "y", "visible", *(["score"] if return_confidence else [])]
-        points = self._snapshot.read_points(columns, layout.instance_rows)
-        return scatter(layout, points)
+        if layout.n_left_out:
+            message = (
+                f"{layout.n_left_out} untracked instances have no column in an array with a "
+                "column per track. Pass untracked=True to numpy() for a column per place."
+            )
+            warnings.warn(message, UntrackedInstancesWarning, stacklevel=3)
+        return layout
+
+    def _dense(self, layout: DenseLayout, *, scores: bool) -> FloatArray:
+        columns = ["x", "y", "visible", *(["score"] if scores else [])]
+        return scatter(layout, self._snapshot.read_points(columns, layout.instance_rows))
 
     def get(
         self,
@@ -453,7 +500,8 @@ class LabelsFind(LabelsCore):
             found = self[full]
         except (IndexError, KeyError):
             found = None
-        if raise_errors and (found is None or (isinstance(found, list) and not found)):
+        is_missing = found is None or (isinstance(found, Sequence) and not len(found))
+        if raise_errors and is_missing:
             raise KeyError(full)
         return found
 
@@ -469,8 +517,9 @@ class LabelsFind(LabelsCore):
             IndexError: A position is outside the list.
             KeyError: The key is of no such kind.
         """
-        if isinstance(key, int | np.integer):
-            return self._frames_at([int(key)])[0]
+        place = as_index(key)
+        if place is not None:
+            return self._frame_at(place)
         if isinstance(key, slice):
             return FrameSequence(self._rows, self._snapshot.list_order[key])
         if isinstance(key, list | range | np.ndarray):
@@ -478,14 +527,18 @@ class LabelsFind(LabelsCore):
         if isinstance(key, Video):
             return self.find(key)
         if isinstance(key, tuple) and len(key) == 2:
-            one = isinstance(key[1], int) or hasattr(key[1], "__index__")
-            return self.find_first(*key) if one else self.find(*key)
+            is_one = as_index(key[1]) is not None
+            return self.find_first(*key) if is_one else self.find(*key)
         raise KeyError(key)
 
     def __contains__(self, thing: object) -> bool:
         """Tell whether a frame, video, skeleton, node, track or place is in the labels."""
         if isinstance(thing, LabeledFrame):
             return thing in list(self.find(thing.video, thing.frame_idx))
+        if isinstance(thing, Instance):
+            if thing.video is None or thing.frame_idx is None:
+                return False
+            return any(thing in f.instances for f in self.find(thing.video, thing.frame_idx))
         for kind, things in (
             (Video, self.videos),
             (Skeleton, self.skeletons),
@@ -497,3 +550,10 @@ class LabelsFind(LabelsCore):
         if isinstance(thing, tuple) and len(thing) == 2:
             return self.has_frame(video=thing[0], frame_idx=thing[1])
         return False
+
+
+def _refers_elsewhere(instances: pl.DataFrame) -> bool:
+    """Tell whether a prediction that an instance was made from is in none of these rows."""
+    origins = key_values(instances["from_predicted"])
+    found = rows_of_ids(instances["instance_id"].to_numpy(), origins)
+    return bool(((origins >= 0) & (found < 0)).any())

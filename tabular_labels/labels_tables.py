@@ -12,10 +12,14 @@ from polars.io.plugins import register_io_source
 
 from tabular_labels._types import Level
 from tabular_labels.errors import MissingExtraError, QueryError
-from tabular_labels.labels_core import LabelsCore, VideoLike
+from tabular_labels.labels_core import VideoLike
+from tabular_labels.labels_find import LabelsFind
 from tabular_labels.levels import LevelReader
+from tabular_labels.model.buffers import key_values
 from tabular_labels.model.schema import TABLES
-from tabular_labels.queries.occupancy import named_runs, track_runs
+from tabular_labels.model.skeleton import Skeleton
+from tabular_labels.queries.dense import DenseLayout
+from tabular_labels.queries.occupancy import named_runs, runs_of_structure, track_runs
 from tabular_labels.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -60,7 +64,7 @@ class ProjectTables:
         return "ProjectTables(" + ", ".join(f"{name}: {n}" for name, n in rows.items()) + ")"
 
 
-class LabelsTables(LabelsCore):
+class LabelsTables(LabelsFind):
     """Labels as tables, and as the objects of other libraries."""
 
     @property
@@ -161,6 +165,7 @@ class LabelsTables(LabelsCore):
         tables: dict[str, pl.LazyFrame] = {level: self.lazy(level) for level in get_args(Level)}
         for name, table in self._snapshot.catalog.tables().items():
             tables[name] = table.lazy()
+        _refuse_other_statements(query)
         _refuse_table_functions(query)
         try:
             with pl.SQLContext(tables, eager=False) as context:
@@ -181,15 +186,18 @@ class LabelsTables(LabelsCore):
             (Int64, half-open), sorted by video, track and start; untracked instances
             are left out.
         """
-        needed = ["video_id", "track_id", "frame_idx"]
-        runs = track_runs(self._snapshot.scan("instances").select(needed)).collect()
+        if self._snapshot.has_structure:
+            runs = runs_of_structure(self._snapshot.structure)
+        else:
+            needed = ["video_id", "track_id", "frame_idx"]
+            runs = track_runs(self._snapshot.scan("instances").select(needed)).collect()
         return named_runs(self._snapshot.catalog, runs)
 
     def to_xarray(self, video: VideoLike | None = None) -> xr.Dataset:
         """Return one video as a dataset in the form movement uses.
 
         Args:
-            video: The video; may be left out when there is only one.
+            video: The video; None for the first.
 
         Returns:
             ``position`` (time, space, keypoints, individuals) and ``confidence`` (time,
@@ -199,20 +207,21 @@ class LabelsTables(LabelsCore):
         Raises:
             MissingExtraError: xarray is not installed.
             UnknownVideoError: The video is not of these labels.
+
+        Warns:
+            UntrackedInstancesWarning: Untracked instances have no column.
         """
         if find_spec("xarray") is None:
             package, purpose = "xarray", "to_xarray"
             raise MissingExtraError(package, None, purpose)
         import xarray as xr
 
-        chosen = self._objects.videos[0] if video is None and self._objects.videos else video
-        owner = self._objects.video_by_id[self._require_video(chosen)]  # type: ignore[arg-type]  # None is reported
-        dense = self.numpy(owner, return_confidence=True)  # type: ignore[attr-defined]  # LabelsFind
-        n_frames, n_tracks, n_nodes, _ = dense.shape
-        names = [t.name for t in self._objects.tracks][:n_tracks]
-        if len(set(names)) != n_tracks:
-            names = [f"id_{k}" for k in range(n_tracks)]
+        layout = self._dense_layout(video, all_frames=True, untracked=False)
+        owner = self._objects.video_by_id[self._require_video(0 if video is None else video)]
+        dense = self._dense(layout, scores=True)
+        n_frames, _, n_nodes, _ = dense.shape
         times = np.arange(n_frames) / owner.fps if owner.fps else np.arange(n_frames)
+        largest = max(self._objects.skeletons, key=len, default=Skeleton())
         return xr.Dataset(
             {
                 "position": (_SPACE, dense[..., :2].transpose(0, 3, 2, 1)),
@@ -221,8 +230,8 @@ class LabelsTables(LabelsCore):
             coords={
                 "time": times,
                 "space": ["x", "y"],
-                "keypoints": self._objects.skeletons[0].node_names[:n_nodes],
-                "individuals": names,
+                "keypoints": largest.node_names[:n_nodes],
+                "individuals": self._individuals(layout),
             },
             attrs={
                 "source_software": "SLEAP",
@@ -233,8 +242,31 @@ class LabelsTables(LabelsCore):
             },
         )
 
+    def _individuals(self, layout: DenseLayout) -> list[str]:
+        """Name the columns of a dense array: by track, if that says which is which."""
+        n_columns = layout.shape[1]
+        names = [track.name for track in self._objects.tracks]
+        if not layout.is_by_track:
+            tracks = self._snapshot.structure.instances["track_id"][layout.instance_rows]
+            present = np.unique(key_values(tracks))
+            is_one = n_columns == 1 and len(present) == 1 and int(present[0]) >= 0
+            names = [self._objects.track_by_id[int(present[0])].name] if is_one else []
+        if len(set(names)) != n_columns or len(names) != n_columns:
+            names = [f"id_{k}" for k in range(n_columns)]
+        return names
+
 
 _SPACE = ("time", "space", "keypoints", "individuals")
+
+
+def _refuse_other_statements(query: str) -> None:
+    first = query.split(maxsplit=1)[0].lower() if query.strip() else "nothing"
+    if not first.startswith(("select", "with", "(", "values", "from")):
+        message = (
+            f"found a query that begins with {first!r}, expected SELECT or WITH. "
+            "Labels are asked by SQL, not changed."
+        )
+        raise QueryError(message)
 
 
 def _refuse_table_functions(query: str) -> None:

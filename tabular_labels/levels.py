@@ -8,7 +8,8 @@ from typing import get_args
 import polars as pl
 
 from tabular_labels._types import Level
-from tabular_labels.errors import QueryError
+from tabular_labels.errors import ForkedProcessError, QueryError
+from tabular_labels.model.buffers import is_forked
 from tabular_labels.queries import denormalise
 from tabular_labels.queries.places import instances_of_frames
 from tabular_labels.store.snapshot import CHUNK_INSTANCES, Snapshot
@@ -23,6 +24,9 @@ class LevelReader:
         if level not in get_args(Level):
             message = f"found level {level!r}, expected one of {get_args(Level)}. Use one of those."
             raise QueryError(message)
+        if is_forked():
+            what = f"the table of {level}"
+            raise ForkedProcessError(what)
         self._snapshot = snapshot
         self._level = level
         self._wide = wide
@@ -47,6 +51,9 @@ class LevelReader:
         known = self.schema()
         wanted = list(known) if columns is None else list(columns)
         unknown = [name for name in wanted if name not in known]
+        if not unknown and len(set(wanted)) < len(wanted):
+            message = f"found columns {wanted}, expected each once. Leave repeats out."
+            raise QueryError(message)
         if unknown:
             message = f"found columns {unknown}, expected some of {list(known)}. Use those."
             raise QueryError(message)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tabular_labels._types import PathLike
-from tabular_labels.files import VideoSearch
+from tabular_labels.files import VideoSearch, tables_to_replace
 from tabular_labels.labels import Labels
 from tabular_labels.store.snapshot import Snapshot
 
@@ -98,13 +98,16 @@ def write_slp(
         compat: ``"today"`` for what SLEAP and sleap-io write now, ``"classic"`` for
             format 1.2, which every version reads.
 
+    Raises:
+        ValueError: Scanned labels would replace the file that they are read from.
+
     Warns:
         UnmodelledDataWarning: Carried data was left out, because the rows it refers to
             have other numbers now.
     """
     from tabular_labels.io import slp_write  # loads h5py
 
-    slp_write.write_slp(labels._snapshot.tables(), path, compat=compat)
+    slp_write.write_slp(tables_to_replace(labels._snapshot, path), path, compat=compat)
 
 
 def read_parquet(path: PathLike, *, version: int | None = None) -> Labels:

@@ -87,7 +87,13 @@ class FrameSequence(_RowSequence[LabeledFrame]):
         """Tell whether a frame is among these."""
         if isinstance(frame, LabeledFrame) and frame._source is self._rows:
             return frame._row in self.places
-        return super().__contains__(frame)
+        if not isinstance(frame, LabeledFrame):
+            return False
+        # Only frames of that index can be equal; their views need not be made.
+        index = np.asarray(self._rows.frames.frame_idx)
+        places = np.asarray(self.places, np.int64)
+        near = places[index[places] == frame.frame_idx]
+        return any(self._view(int(row)) == frame for row in near)
 
 
 class InstanceSequence(_RowSequence[Instance]):
@@ -95,3 +101,9 @@ class InstanceSequence(_RowSequence[Instance]):
 
     def _view(self, row: int) -> Instance:
         return instance_view(self._rows, row)
+
+    def __contains__(self, instance: object) -> bool:
+        """Tell whether an instance is among these."""
+        if isinstance(instance, Instance) and instance._source is self._rows:
+            return instance._row in self.places
+        return super().__contains__(instance)

@@ -12,8 +12,17 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tabular_labels as tl
-from tabular_labels.errors import InvariantError, QueryError, UnknownVideoError
+from tabular_labels.errors import (
+    AmbiguousVideoError,
+    ForkedProcessError,
+    InvariantError,
+    QueryError,
+    UnknownVideoError,
+    UntrackedInstancesWarning,
+)
 from tabular_labels.testing.builders import make_tables
+
+UNTRACKED = "ignore:.*untracked instances have no column"
 
 Opener = Callable[[tl.Labels, Path], tl.Labels]
 
@@ -207,6 +216,7 @@ def test_suggestions_go_round_all_videos() -> None:
         labels.get_next_suggestion(a, 0, 2)
 
 
+@pytest.mark.filterwarnings(UNTRACKED)
 def test_numpy_matches_the_instances(labels: tl.Labels) -> None:
     video = labels.videos[2]
     dense = labels.numpy(video)
@@ -219,6 +229,152 @@ def test_numpy_matches_the_instances(labels: tl.Labels) -> None:
             if instance.track is not None:
                 expected[labels.tracks.index(instance.track)] = instance.numpy()
         np.testing.assert_array_equal(dense[frame.frame_idx], expected)
+
+
+def test_untracked_instances_without_a_column_are_counted() -> None:
+    video, fly = tl.Video("a.mp4"), tl.Skeleton(["head"])
+    animals = [tl.Instance(fly, [[k, k]]) for k in range(3)]
+    labels = tl.Labels([tl.LabeledFrame(video, 0, animals)])
+    with pytest.warns(UntrackedInstancesWarning, match="3 untracked"):
+        assert labels.numpy().shape == (1, 0, 1, 2)
+    np.testing.assert_array_equal(labels.numpy(untracked=True)[0, :, 0, 0], [0, 1, 2])
+
+
+def test_xarray_names_what_its_columns_are() -> None:
+    pytest.importorskip("xarray")
+    video, small, large = tl.Video("a.mp4"), tl.Skeleton(["a"]), tl.Skeleton(["a", "b"])
+    tracks = [tl.Track("A"), tl.Track("B")]
+    one = tl.LabeledFrame(video, 0, [tl.Instance(large, [[1, 2], [3, 4]], track=tracks[1])])
+    assert tl.Labels([one], tracks=tracks).to_xarray()["individuals"].values.tolist() == ["B"]
+    two = [tl.Instance(small, [[1, 2]], track=tracks[0]), one[0].copy()]
+    both = tl.Labels([tl.LabeledFrame(video, 0, two)], tracks=tracks).to_xarray()
+    assert both["individuals"].values.tolist() == ["A", "B"]
+    assert both["keypoints"].values.tolist() == ["a", "b"]
+    assert tl.Labels(videos=[video]).to_xarray()["position"].shape == (0, 2, 0, 0)
+
+
+def test_several_videos_of_one_name_are_told_apart_or_refused() -> None:
+    first, second = tl.Video("q.mp4"), tl.Video("q.mp4")
+    labels = tl.Labels([tl.LabeledFrame(first, 1), tl.LabeledFrame(second, 2)])
+    assert labels.find(second, 2)
+    assert labels.find(0, 1)
+    for meant in ("q.mp4", tl.Video("q.mp4"), Path("q.mp4")):
+        with pytest.raises(AmbiguousVideoError, match="2 videos"):
+            labels.find(meant, 1)
+
+
+def test_whole_numbers_of_any_kind_are_indices(labels: tl.Labels) -> None:
+    frame = labels[20]
+    index = np.int64(frame.frame_idx)
+    assert labels.find(frame.video, index) == [frame]
+    assert labels.find(frame.video, np.array([index])) == [frame]
+    assert labels[frame.video, np.array([index])] == [frame]
+    assert labels[np.int32(20)] == frame
+    assert labels[np.array(20)] == frame
+    mask = np.arange(60) == 20
+    assert labels[mask] == [frame]
+    for wrong in (np.array([True, False]), [1.7], np.zeros((2, 2), int)):
+        with pytest.raises(IndexError, match="expected"):
+            labels[wrong]
+
+
+def test_objects_of_other_labels_stand_for_those_they_match(labels: tl.Labels) -> None:
+    other = pickle.loads(pickle.dumps(labels))
+    video, track = other.videos[0], other.tracks[0]
+    assert labels.find(video) == labels.find(labels.videos[0])
+    expected = labels.find_track_occupancy(labels.videos[0], labels.tracks[0])
+    assert labels.find_track_occupancy(video, track) == expected
+    assert len(list(labels.instances(skeleton=other.skeleton))) == len(labels.all_instances)
+    with pytest.raises(TypeError, match="Track"):
+        labels.find_track_occupancy(video, "0")  # type: ignore[arg-type]  # the mistake
+
+
+def test_views_of_renumbered_rows_are_compared_by_content(labels: tl.Labels) -> None:
+    repeated = labels.extract([1, 1, 2])
+    assert repeated[0] == labels[1]
+    assert repeated[0] != labels[0]
+    fewer = labels.filter(points=pl.col("node_id") > 0)
+    assert fewer[3] != labels[3]
+
+
+def test_links_to_other_frames_are_followed_in_single_reads(
+    tmp_path: Path, labels: tl.Labels
+) -> None:
+    del labels
+    video, fly = tl.Video("a.mp4"), tl.Skeleton(["head"])
+    origins = [tl.PredictedInstance(fly, [[k, k]]) for k in range(4)]
+    users = [None, *(tl.Instance(fly, [[k, k]], from_predicted=origins[k - 1]) for k in (1, 2, 3))]
+    frames = [
+        tl.LabeledFrame(video, k, [origins[k], *([] if user is None else [user])])
+        for k, user in enumerate(users)
+    ]
+    made = tl.Labels(frames)
+    for name, opener in OPENERS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        [frame] = opener(made, folder).find(0, 2)
+        origin = frame[1].from_predicted
+        assert origin is not None
+        assert origin.frame_idx == 1
+
+
+def test_scanned_labels_are_not_written_over_their_file(loaded: tl.Labels, tmp_path: Path) -> None:
+    scanned = scan_slp(loaded, tmp_path)
+    with pytest.raises(ValueError, match="collect"):
+        scanned.save(tmp_path / "p.slp")
+    assert scanned.equals(loaded)
+    scanned.collect().save(tmp_path / "p.slp")
+    assert tl.load_file(tmp_path / "p.slp").equals(loaded)
+
+
+def test_saving_makes_the_folders_on_the_way(loaded: tl.Labels, tmp_path: Path) -> None:
+    loaded.save(tmp_path / "new" / "folder" / "p.slp")
+    assert tl.load_file(tmp_path / "new" / "folder" / "p.slp").equals(loaded)
+
+
+def test_nothing_found_is_an_error_where_that_was_asked_for(labels: tl.Labels) -> None:
+    for key in (tl.Video("no.mp4"), (labels.videos[0], [10**6]), 60):
+        assert not labels.get(key)
+        with pytest.raises(KeyError):
+            labels.get(key, raise_errors=True)
+
+
+def test_questions_of_the_wrong_kind_are_refused(labels: tl.Labels) -> None:
+    with pytest.raises(QueryError, match="expression"):
+        labels.filter(frames="frame_idx > 3")  # type: ignore[arg-type]  # the mistake
+    with pytest.raises(QueryError, match="once"):
+        labels.to_polars("points", ["x", "x"])
+    with pytest.raises(QueryError, match="SELECT"):
+        labels.sql("DROP TABLE points")
+    with pytest.raises(UnknownVideoError):
+        tl.Labels().numpy()
+    assert not labels.equals(None)
+
+
+def test_membership_is_told_for_instances_and_foreign_frames(labels: tl.Labels) -> None:
+    instance = labels.user_instances[0]
+    assert instance in labels
+    assert instance in labels.user_instances
+    assert instance.copy() not in labels
+    again = pickle.loads(pickle.dumps(labels))
+    assert again[5] in labels.labeled_frames
+    assert again[5] not in labels.labeled_frames[:3]
+    assert "frame" not in labels.labeled_frames
+
+
+def _is_refused_after_a_fork(name: str) -> str:
+    try:
+        INHERITED[name].to_polars("points")
+    except ForkedProcessError as error:
+        return str(error)
+    return "answered"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")
+def test_tables_are_refused_after_a_fork_and_do_not_hang(labels: tl.Labels) -> None:
+    INHERITED["fresh"] = pickle.loads(pickle.dumps(labels))
+    with get_context("fork").Pool(1) as pool:
+        assert "spawn" in pool.apply_async(_is_refused_after_a_fork, ("fresh",)).get(60)
 
 
 def test_contains_knows_objects_by_identity_and_places(labels: tl.Labels) -> None:
@@ -299,6 +455,7 @@ def test_other_libraries_get_the_same_table(labels: tl.Labels) -> None:
     assert pandas["frame_idx"].tolist() == labels.to_polars("frames")["frame_idx"].to_list()
 
 
+@pytest.mark.filterwarnings(UNTRACKED)
 def test_xarray_has_movements_form(labels: tl.Labels) -> None:
     pytest.importorskip("xarray")
     video = labels.videos[0]
@@ -383,12 +540,14 @@ def _summarise(labels: tl.Labels | str) -> tuple[int, float, int, int]:
     )
 
 
+@pytest.mark.filterwarnings(UNTRACKED)
 def test_labels_survive_spawn(labels: tl.Labels) -> None:
     with get_context("spawn").Pool(1) as pool:
         assert pool.apply_async(_summarise, (labels,)).get(60) == _summarise(labels)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings(UNTRACKED)
 def test_labels_survive_fork(labels: tl.Labels) -> None:
     expected = _summarise(labels)
     INHERITED["labels"] = labels

@@ -150,6 +150,11 @@ class ParquetSource:
         return f"ParquetSource({str(self.path)!r}, version={self.manifest.info.version})"
 
     @property
+    def origin(self) -> None:
+        """No file that a writer would replace: versions stay as they are."""
+        return
+
+    @property
     def catalog(self) -> Catalog:
         """The small tables."""
         return self.manifest.catalog

@@ -98,6 +98,11 @@ class SlpSource:
         return self._layout.state.path
 
     @property
+    def origin(self) -> str:
+        """The file, which is read when rows are asked for."""
+        return self.path
+
+    @property
     def format_id(self) -> float:
         """The file's format."""
         return self._layout.header.format_id

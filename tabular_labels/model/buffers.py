@@ -8,15 +8,18 @@ in a forked process.
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tabular_labels._types import BoolArray, FloatArray, IntArray
+from tabular_labels._types import FloatArray, IntArray
 
-__all__ = ["float_values", "is_forked", "key_values", "nullable"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["any_hidden", "float_values", "is_forked", "key_values", "nullable"]
 
 Number = TypeVar("Number", bound="np.number[Any]")
 
@@ -57,7 +60,8 @@ def float_values(column: pl.Series) -> FloatArray:
     if column.null_count() == 0:
         return column.to_numpy()
     width: type[np.floating[Any]] = np.float32 if column.dtype == pl.Float32 else np.float64
-    values, missing = _buffer(column, width)
+    values, array = _buffer(column, width)
+    missing = _null_rows(array)
     if bool(np.isnan(values[missing]).all()):
         return values
     filled = values.copy()
@@ -98,12 +102,61 @@ def key_values(column: pl.Series) -> IntArray:
     """
     if column.null_count() == 0:
         return column.to_numpy().astype(np.int64, copy=False)
-    values, missing = _buffer(column, _WIDTHS[str(column.dtype)])
-    return np.where(missing, np.int64(MISSING), values)
+    values, array = _buffer(column, _WIDTHS[str(column.dtype)])
+    keys = values.astype(np.int64)
+    keys[_null_rows(array)] = MISSING
+    return keys
 
 
-def _buffer(column: pl.Series, dtype: type[Number]) -> tuple[npt.NDArray[Number], BoolArray]:
-    """Return the values, whatever lies under nulls, and which are null."""
+def any_hidden(visible: pl.Series, x: pl.Series) -> bool:
+    """Tell whether a point is invisible without being missing.
+
+    Args:
+        visible: Boolean.
+        x: Float, null for missing; as long.
+
+    Examples:
+        >>> any_hidden(pl.Series([False, True]), pl.Series([None, 1.0]))
+        False
+        >>> any_hidden(pl.Series([False, True]), pl.Series([2.0, 1.0]))
+        True
+    """
+    shown, there = visible.rechunk().to_arrow(), x.rechunk().to_arrow()
+    if not len(shown):
+        return False
+    bits = _bits(shown.buffers()[1], shown.offset, len(shown))
+    if there.null_count == 0:
+        return int(np.bitwise_count(bits).sum()) < len(shown)
+    return bool((_bits(there.buffers()[0], there.offset, len(there)) & ~bits).any())
+
+
+def _bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:
+    """Return packed bits that begin at a byte; those after the last are 0."""
+    packed = np.frombuffer(buffer, np.uint8)[offset // 8 : (offset + length + 7) // 8]
+    if offset % 8 == 0 and length % 8 == 0:
+        return packed
+    if offset % 8:
+        bits = np.unpackbits(packed, bitorder="little")[offset % 8 : offset % 8 + length]
+        return np.packbits(bits, bitorder="little")
+    packed = packed.copy()
+    packed[-1] &= (1 << length % 8) - 1
+    return packed
+
+
+def _null_rows(array: pa.Array) -> IntArray:
+    """Return the rows that are null, looking only where some bit is clear."""
+    if array.null_count == 0:
+        return np.empty(0, np.int64)
+    valid = _bits(array.buffers()[0], array.offset, len(array))
+    some = np.flatnonzero(valid != 0xFF)
+    clear = np.flatnonzero(np.unpackbits(~valid[some], bitorder="little"))
+    rows = some[clear >> 3] * 8 + (clear & 7)
+    null: IntArray = rows[: np.searchsorted(rows, len(array))]
+    return null
+
+
+def _buffer(column: pl.Series, dtype: type[Number]) -> tuple[npt.NDArray[Number], pa.Array]:
+    """Return the values, whatever lies under nulls, and the Arrow array they belong to."""
     array = column.rechunk().to_arrow()
     values = np.frombuffer(array.buffers()[1], dtype=dtype)
-    return values[array.offset : array.offset + len(array)], column.is_null().to_numpy()
+    return values[array.offset : array.offset + len(array)], array

@@ -36,13 +36,19 @@ class Objects:
         self.video_by_id = videos
         self.skeleton_by_id = skeletons
         self.track_by_id = tracks
-        for thing in (*videos.values(), *skeletons.values(), *tracks.values()):
-            thing.freeze()
 
     @classmethod
     def of(cls, catalog: Catalog) -> Objects:
         """Build the objects that a catalog's rows describe."""
-        return cls(_videos(catalog.videos), _skeletons(catalog), _tracks(catalog.tracks))
+        made = cls(_videos(catalog.videos), _skeletons(catalog), _tracks(catalog.tracks))
+        made.freeze()
+        return made
+
+    def freeze(self) -> None:
+        """Refuse later changes, which would never reach the tables."""
+        for things in (self.video_by_id, self.skeleton_by_id, self.track_by_id):
+            for thing in things.values():
+                thing.freeze()
 
     @cached_property
     def videos(self) -> list[Video]:

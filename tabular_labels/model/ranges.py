@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 
 __all__ = ["RangeList"]
@@ -99,7 +100,11 @@ class RangeList:
 
     def __contains__(self, value: object) -> bool:
         """Tell whether an index is in range."""
-        return isinstance(value, int) and any(a <= value < b for a, b in self.list)
+        try:
+            index = operator.index(value)  # type: ignore[arg-type]  # that is the question
+        except TypeError:
+            return False
+        return any(a <= index < b for a, b in self.list)
 
     def __iter__(self) -> Iterator[Range]:
         """Iterate over the ranges."""

@@ -38,6 +38,11 @@ class Source(Protocol):
         """Rows of the large tables, without reading them."""
         ...
 
+    @property
+    def origin(self) -> str | None:
+        """The file that must stay as it is while this is used, None if there is none."""
+        ...
+
     def load_structure(self) -> Structure:
         """Read and validate frames and instances (in-memory columns, canonical order)."""
         ...
@@ -94,6 +99,11 @@ class MemorySource:
     def counts(self) -> Counts:
         """Rows of the large tables."""
         return Counts(*(getattr(self.tables, t.name).height for t in (FRAMES, INSTANCES, POINTS)))
+
+    @property
+    def origin(self) -> str | None:
+        """No file."""
+        return None
 
     def load_structure(self) -> Structure:
         """Return frames and instances as they are."""

@@ -9,16 +9,16 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import QueryError
-from tabular_labels.model.buffers import float_values, key_values
-from tabular_labels.model.offsets import rows_of_ids
+from tabular_labels.model.buffers import any_hidden, float_values, key_values
+from tabular_labels.model.offsets import offsets_of_counts, rows_of_ids
 from tabular_labels.model.tables import Catalog, Structure
-from tabular_labels.queries.find import count_kind
 from tabular_labels.queries.places import instances_of_frames, rows_of_video
 
 __all__ = ["DenseLayout", "dense_layout", "scatter"]
 
 # From this share of a video's instances on, one run of points is read rather than many.
 READ_ALL = 0.75
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class DenseLayout:
             -1 for those read only because that is cheaper than leaving them out.
         counts: Number of nodes of each of them.
         is_user: Which of them are user instances.
+        is_by_track: Whether columns are tracks; places in the frame otherwise.
+        n_left_out: Number of untracked instances that have no column.
     """
 
     shape: tuple[int, int, int]
@@ -41,6 +43,8 @@ class DenseLayout:
     slots: IntArray
     counts: IntArray
     is_user: BoolArray
+    is_by_track: bool = True
+    n_left_out: int = 0
 
 
 def dense_layout(
@@ -88,14 +92,16 @@ def dense_layout(
     index = structure.frames["frame_idx"].to_numpy()[frames]
     first, n_frames = _extent(index, n_video_frames, all_frames=all_frames)
 
-    is_user = structure.instances["kind"].to_physical().to_numpy()[rows] == 0
+    is_user = structure.instances["kind"][rows].to_physical().to_numpy() == 0
     counts = np.diff(structure.instance_offsets[frames.start : frames.stop + 1])
-    n_user = count_kind(structure, "user")[frames]
+    n_user = _count(is_user, counts)
     chosen = is_user | np.repeat(n_user == 0, counts)
     kept = np.where(n_user > 0, n_user, counts)
     most = int(kept.max(initial=0))
 
-    if untracked or most == 1:
+    is_by_track = not (untracked or most == 1)
+    n_left_out = 0
+    if not is_by_track:
         n_columns = most
         column = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
         frame = np.repeat(index - first, kept)
@@ -104,6 +110,7 @@ def dense_layout(
         track = key_values(structure.instances["track_id"][rows])
         # -1 is no key, so that untracked instances stand in no column.
         column = rows_of_ids(catalog.tracks["track_id"].to_numpy(), track)
+        n_left_out = int((chosen & (column < 0)).sum())
         chosen &= column >= 0
         column, frame = column[chosen], np.repeat(index - first, counts)[chosen]
     slots = frame * n_columns + column
@@ -117,7 +124,9 @@ def dense_layout(
         slots, at = everywhere, np.arange(len(is_user))
     shape = (n_frames, n_columns, int(structure.n_nodes.max(initial=0)))
     nodes = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()[rows][at]]
-    return DenseLayout(shape, first, at + rows.start, slots, nodes, is_user[at])
+    return DenseLayout(
+        shape, first, at + rows.start, slots, nodes, is_user[at], is_by_track, n_left_out
+    )
 
 
 def _extent(index: IntArray, length: int | None, *, all_frames: bool) -> tuple[int, int]:
@@ -176,37 +185,61 @@ def scatter(layout: DenseLayout, points: pl.DataFrame, out: FloatArray | None = 
         )
         raise QueryError(message)
     flat = out.reshape(n_frames * n_tracks, n_nodes, len(names))
-    widths = np.unique(layout.counts).tolist()
-    used = layout.slots >= 0
-    if widths != [n_nodes] or int(used.sum()) < len(flat):
-        out.fill(np.nan)
-    starts = np.cumsum(layout.counts) - layout.counts
+    source = _sources(layout)
     for k, name in enumerate(names):
-        column = _values(points, name)
-        for width in widths:
-            of_width = used & (layout.counts == width)
-            if len(widths) == 1:
-                block = column.reshape(-1, width)
-                block = block if bool(of_width.all()) else block[of_width]
-            else:
-                block = column[starts[of_width, None] + np.arange(width)]
-            _place(flat[:, :width, k], layout.slots[of_width], block)
+        _fill(flat[:, :, k], layout, source, _values(points, name))
+    empty = np.flatnonzero(source < 0)
+    if len(empty):
+        flat[empty] = np.nan
     if "score" in names:
-        flat[layout.slots[used & layout.is_user], :, names.index("score")] = np.nan
+        of_users = layout.slots[layout.is_user & (layout.slots >= 0)]
+        flat[of_users, :, names.index("score")] = np.nan
     return out
 
 
-def _place(flat: FloatArray, slots: IntArray, block: FloatArray) -> None:
-    """Write one value of many instances; in one piece when their slots follow each other."""
-    if len(slots) and bool((np.diff(slots) == 1).all()):
-        flat[int(slots[0]) : int(slots[-1]) + 1] = block
-    else:
-        flat[slots] = block
+def _sources(layout: DenseLayout) -> IntArray:
+    """Return which of the read instances fills each slot, -1 for none."""
+    source = np.full(layout.shape[0] * layout.shape[1], -1, np.int64)
+    used = np.flatnonzero(layout.slots >= 0)
+    source[layout.slots[used]] = used
+    return source
+
+
+def _fill(out: FloatArray, layout: DenseLayout, source: IntArray, column: FloatArray) -> None:
+    """Write one value of all instances, ``out`` being ``(n_slots, n_nodes)``.
+
+    Slot by slot, so that each is written once and in order, in blocks that stay in the
+    processor's cache.
+    """
+    n_nodes = out.shape[1]
+    if not len(column):
+        out.fill(np.nan)
+        return
+    is_even = bool((layout.counts == n_nodes).all())
+    # Smaller skeletons are padded: every instance is a row of n_nodes values.
+    values = column.reshape(-1, n_nodes) if is_even else _padded(layout, column, n_nodes)
+    for low in range(0, len(out), _BLOCK):
+        out[low : low + _BLOCK] = values.take(source[low : low + _BLOCK], 0, mode="clip")
+
+
+def _padded(layout: DenseLayout, column: FloatArray, n_nodes: int) -> FloatArray:
+    padded = np.full((len(layout.counts), n_nodes), np.nan)
+    padded[np.arange(n_nodes) < layout.counts[:, None]] = column
+    return padded
 
 
 def _values(points: pl.DataFrame, name: str) -> FloatArray:
     """Return a column with NaN for missing, and for invisible where that is known."""
     values = float_values(points[name])
-    if name != "score" and "visible" in points.columns and not points["visible"].all():
+    if name == "score" or "visible" not in points.columns:
+        return values
+    if any_hidden(points["visible"], points[name]):
         values = np.where(points["visible"].to_numpy(), values, np.nan)
     return values
+
+
+def _count(is_user: BoolArray, counts: IntArray) -> IntArray:
+    """Count the user instances of each frame."""
+    before = np.zeros(len(is_user) + 1, np.int64)
+    np.cumsum(is_user, out=before[1:])
+    return np.diff(before[offsets_of_counts(counts)])

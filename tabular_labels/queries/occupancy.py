@@ -15,7 +15,7 @@ from tabular_labels.queries.places import (
     rows_of_video,
 )
 
-__all__ = ["RUNS", "named_runs", "runs_of_video", "track_runs"]
+__all__ = ["RUNS", "named_runs", "runs_of_structure", "runs_of_video", "track_runs"]
 
 RUNS = pl.Schema(
     {"video_id": pl.UInt32, "track_id": pl.UInt32, "start": pl.Int64, "stop": pl.Int64}
@@ -139,6 +139,34 @@ def _ends(breaks: BoolArray, values: IntArray) -> tuple[IntArray, IntArray]:
     """Return the first and the last value of each stretch between breaks."""
     after = np.flatnonzero(breaks) + 1
     return values[np.append(0, after)], values[np.append(after - 1, len(values) - 1)]
+
+
+def runs_of_structure(structure: Structure) -> pl.DataFrame:
+    """Summarise the tracks of all videos, as `track_runs` does, without a lazy plan.
+
+    Args:
+        structure: Frames and instances in canonical order.
+
+    Returns:
+        The columns of `RUNS`, sorted by video, track and start.
+
+    Examples:
+        >>> from tabular_labels.model.tables import LabelTables
+        >>> runs_of_structure(LabelTables().structure).height
+        0
+    """
+    track = key_values(structure.instances["track_id"])
+    frames = structure.frames
+    video, frame = (
+        repeat_frames(structure, frames[name].to_numpy()) for name in ("video_id", "frame_idx")
+    )
+    if len(track) and int(track.min()) < 0:
+        tracked = track >= 0
+        video, track, frame = video[tracked], track[tracked], frame[tracked]
+    if not len(track):
+        return pl.DataFrame(schema=RUNS)
+    columns = zip(RUNS, _cut(video, track, frame), strict=True)
+    return pl.DataFrame([pl.Series(name, values, dtype=RUNS[name]) for name, values in columns])
 
 
 def runs_of_video(structure: Structure, video_id: int) -> pl.DataFrame:

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
-from tabular_labels.model.buffers import float_values, key_values
+from tabular_labels.model.buffers import any_hidden, float_values, key_values
+from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.tables import Structure
 
 __all__ = [
@@ -72,19 +73,15 @@ class InstanceColumns:
         self.point_start = structure.point_offsets.data
         self._ids = instances["instance_id"].to_numpy()
         self._from_predicted = instances["from_predicted"]
+        self._source_rows: memoryview | None = None
 
     def source_row(self, row: int) -> int | None:
         """Return the row of the prediction an instance was made from, or None."""
-        wanted = self._from_predicted[row]
-        return None if wanted is None else self.row_of_id(wanted)
-
-    def row_of_id(self, instance_id: int) -> int | None:
-        """Return the row of an instance key, or None."""
-        ids = self._ids
-        if instance_id < len(ids) and ids[instance_id] == instance_id:
-            return int(instance_id)
-        rows = np.flatnonzero(ids == instance_id)
-        return int(rows[0]) if len(rows) else None
+        if self._source_rows is None:
+            origins = key_values(self._from_predicted)
+            self._source_rows = rows_of_ids(self._ids, origins).data
+        origin = self._source_rows[row]
+        return None if origin < 0 else origin
 
 
 @dataclass(frozen=True)
@@ -139,14 +136,13 @@ class PointBlocks:
 
         # In numpy throughout: polars' threads would be waited for in vain after a fork.
         x, y = float_values(table["x"]), float_values(table["y"])
-        visible: BoolArray = table["visible"].to_numpy()
-        hidden = bool((~visible & ~np.isnan(x)).any())
+        hidden = any_hidden(table["visible"], table["x"])
         block = PointBlock(
             self._offsets[first],
             self._offsets[last],
             x,
             y,
-            visible if hidden else None,
+            table["visible"].to_numpy() if hidden else None,
             column,
         )
         with self._lock:

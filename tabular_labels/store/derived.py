@@ -37,6 +37,11 @@ class _DerivedSource:
             structure.frames.height, structure.instances.height, int(structure.point_offsets[-1])
         )
 
+    @property
+    def origin(self) -> str | None:
+        """The file below."""
+        return self.parent.origin
+
     def load_structure(self) -> Structure:
         """Return the structure."""
         return self.structure

@@ -11,6 +11,8 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.errors import ForkedProcessError
+from tabular_labels.model.buffers import is_forked
 from tabular_labels.model.offsets import ranges
 from tabular_labels.model.schema import POINTS, TABLES
 from tabular_labels.model.source import Counts, MemorySource, Source
@@ -26,6 +28,10 @@ T = TypeVar("T")
 CHUNK_INSTANCES = 131_072
 
 
+class _Lineage:
+    """Identity of a set of rows; pickles as itself, so that copies made together agree."""
+
+
 class Snapshot:
     """An immutable state of a project.
 
@@ -34,8 +40,10 @@ class Snapshot:
     several threads; pickles its source only.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, lineage: object = None) -> None:
         self.source = source
+        # Whatever shares it gives a row the same keys and the same contents.
+        self.lineage = _Lineage() if lineage is None else lineage
         self._made: dict[str, Any] = {}
         self._lock = RLock()
 
@@ -76,8 +84,18 @@ class Snapshot:
 
     @property
     def structure(self) -> Structure:
-        """Frames and instances, read and validated once."""
-        return self._once("structure", self.source.load_structure)
+        """Frames and instances, read and validated once.
+
+        Raises:
+            ForkedProcessError: They would have to be read in a forked process.
+        """
+        return self._once("structure", self._load_structure)
+
+    def _load_structure(self) -> Structure:
+        if is_forked() and not self.in_memory:
+            what = "reading frames and instances of a scanned project"
+            raise ForkedProcessError(what)
+        return self.source.load_structure()
 
     @property
     def frames(self) -> FrameColumns:
@@ -114,8 +132,12 @@ class Snapshot:
         start, stop = self.frames.rows_of_video.get(video_id, (0, 0))
         if isinstance(self.list_order, range):
             return range(start, stop)
-        position = self.structure.frames["position"].to_numpy()[start:stop]
-        return start + np.argsort(position, kind="stable")
+
+        def in_order() -> IntArray:
+            position = self.structure.frames["position"].to_numpy()[start:stop]
+            return start + np.argsort(position, kind="stable")
+
+        return self._once(f"list order of video {video_id}", in_order)
 
     def instance_rows(self, frame_rows: IntArray) -> IntArray:
         """Return the instance rows of frame rows, in their order."""
@@ -137,14 +159,14 @@ class Snapshot:
         structure = self.structure
         rows = slice(None) if rows is None else rows
         offsets = structure.point_offsets
-        count = np.diff(offsets)[rows]
+        count = offsets[1:][rows] - offsets[:-1][rows]
         start = (offsets[:-1] if structure.point_start is None else structure.point_start)[rows]
         part = None if structure.part is None else structure.part[rows]
         return self.source.read_points(part, start, count, columns)
 
     def tables(self) -> LabelTables:
-        """Read everything."""
-        return self._once("tables", self.source.load)
+        """Read everything; a scanned project does not keep what was read."""
+        return self.source.load()
 
     def restricted(self, structure: Structure) -> Snapshot:
         """Hold only these frames and instances; their points are referred to, or copied."""
@@ -158,7 +180,14 @@ class Snapshot:
         return Snapshot.of(source.load()) if self.in_memory else Snapshot(source)
 
     def scan(self, name: str) -> pl.LazyFrame:
-        """Read one table lazily, with all its keys, in canonical order."""
+        """Read one table lazily, with all its keys, in canonical order.
+
+        Raises:
+            ForkedProcessError: In a forked process.
+        """
+        if is_forked():
+            what = f"the table of {name}"
+            raise ForkedProcessError(what)
         small = self.catalog.tables()
         if name in small:
             return small[name].lazy()
@@ -232,8 +261,8 @@ class Snapshot:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the source; what is derived is derived again."""
-        return {"source": self.source}
+        return {"source": self.source, "lineage": self.lineage}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start anew around the source."""
-        self.__init__(state["source"])  # type: ignore[misc]  # pickle skips the constructor
+        self.__init__(**state)  # type: ignore[misc]  # pickle skips the constructor

@@ -8,6 +8,7 @@ in a forked process.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from tabular_labels._types import FloatArray, IntArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["any_hidden", "float_values", "is_forked", "key_values", "nullable"]
+__all__ = ["any_hidden", "float_columns", "float_values", "is_forked", "key_values", "nullable"]
 
 Number = TypeVar("Number", bound="np.number[Any]")
 
@@ -57,11 +58,34 @@ def float_values(column: pl.Series) -> FloatArray:
         >>> float_values(pl.Series([1.0, None]))
         array([ 1., nan])
     """
-    if column.null_count() == 0:
-        return column.to_numpy()
-    width: type[np.floating[Any]] = np.float32 if column.dtype == pl.Float32 else np.float64
-    values, array = _buffer(column, width)
-    missing = _null_rows(array)
+    return float_columns([column])[0]
+
+
+def float_columns(columns: Sequence[pl.Series]) -> list[FloatArray]:
+    """Return float columns with NaN for null, see `float_values`.
+
+    Columns that are null in the same rows, as x and y mostly are, share the work.
+
+    Examples:
+        >>> float_columns([pl.Series([1.0, None]), pl.Series([None, 2.0])])
+        [array([ 1., nan]), array([nan,  2.])]
+    """
+    made: list[FloatArray] = []
+    known: tuple[npt.NDArray[np.uint8], IntArray] = np.empty(0, np.uint8), np.empty(0, np.int64)
+    for column in columns:
+        if column.null_count() == 0:
+            made.append(column.to_numpy())
+            continue
+        width: type[np.floating[Any]] = np.float32 if column.dtype == pl.Float32 else np.float64
+        values, array = _buffer(column, width)
+        valid = _bits(array.buffers()[0], array.offset, len(array))
+        if not np.array_equal(valid, known[0]):
+            known = valid, _null_rows(valid, len(array))
+        made.append(_with_nan(values, known[1]))
+    return made
+
+
+def _with_nan(values: FloatArray, missing: IntArray) -> FloatArray:
     if bool(np.isnan(values[missing]).all()):
         return values
     filled = values.copy()
@@ -104,7 +128,8 @@ def key_values(column: pl.Series) -> IntArray:
         return column.to_numpy().astype(np.int64, copy=False)
     values, array = _buffer(column, _WIDTHS[str(column.dtype)])
     keys = values.astype(np.int64)
-    keys[_null_rows(array)] = MISSING
+    valid = _bits(array.buffers()[0], array.offset, len(array))
+    keys[_null_rows(valid, len(array))] = MISSING
     return keys
 
 
@@ -143,15 +168,12 @@ def _bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:
     return packed
 
 
-def _null_rows(array: pa.Array) -> IntArray:
-    """Return the rows that are null, looking only where some bit is clear."""
-    if array.null_count == 0:
-        return np.empty(0, np.int64)
-    valid = _bits(array.buffers()[0], array.offset, len(array))
+def _null_rows(valid: npt.NDArray[np.uint8], length: int) -> IntArray:
+    """Return the rows whose bit is clear, looking only where some bit is."""
     some = np.flatnonzero(valid != 0xFF)
     clear = np.flatnonzero(np.unpackbits(~valid[some], bitorder="little"))
     rows = some[clear >> 3] * 8 + (clear & 7)
-    null: IntArray = rows[: np.searchsorted(rows, len(array))]
+    null: IntArray = rows[: np.searchsorted(rows, length)]
     return null
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import IntArray
+from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model import schema
 from tabular_labels.model.offsets import instance_offsets, point_offsets
 
@@ -112,6 +112,12 @@ class Structure:
     def point_offsets(self) -> IntArray:
         """First point row of each instance and the total: int64, ``(n_instances + 1,)``."""
         return point_offsets(self.instances, self.n_nodes)
+
+    @cached_property
+    def is_user(self) -> BoolArray:
+        """Which instances a person made: bool, ``(n_instances,)``."""
+        is_user: BoolArray = self.instances["kind"].to_physical().to_numpy() == 0
+        return is_user
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the fields; what is derived is derived again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import QueryError
-from tabular_labels.model.buffers import any_hidden, float_values, key_values
+from tabular_labels.model.buffers import any_hidden, float_columns, key_values
 from tabular_labels.model.offsets import offsets_of_counts, rows_of_ids
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.places import instances_of_frames, rows_of_video
@@ -92,7 +93,7 @@ def dense_layout(
     index = structure.frames["frame_idx"].to_numpy()[frames]
     first, n_frames = _extent(index, n_video_frames, all_frames=all_frames)
 
-    is_user = structure.instances["kind"][rows].to_physical().to_numpy() == 0
+    is_user = structure.is_user[rows]
     counts = np.diff(structure.instance_offsets[frames.start : frames.stop + 1])
     n_user = _count(is_user, counts)
     chosen = is_user | np.repeat(n_user == 0, counts)
@@ -123,7 +124,10 @@ def dense_layout(
         everywhere[at] = slots
         slots, at = everywhere, np.arange(len(is_user))
     shape = (n_frames, n_columns, int(structure.n_nodes.max(initial=0)))
-    nodes = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()[rows][at]]
+    if len(structure.n_nodes) == 1:
+        nodes = np.broadcast_to(structure.n_nodes, at.shape)
+    else:
+        nodes = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()[rows][at]]
     return DenseLayout(
         shape, first, at + rows.start, slots, nodes, is_user[at], is_by_track, n_left_out
     )
@@ -186,8 +190,8 @@ def scatter(layout: DenseLayout, points: pl.DataFrame, out: FloatArray | None = 
         raise QueryError(message)
     flat = out.reshape(n_frames * n_tracks, n_nodes, len(names))
     source = _sources(layout)
-    for k, name in enumerate(names):
-        _fill(flat[:, :, k], layout, source, _values(points, name))
+    for k, values in enumerate(_values(points, names)):
+        _fill(flat[:, :, k], layout, source, values)
     empty = np.flatnonzero(source < 0)
     if len(empty):
         flat[empty] = np.nan
@@ -228,14 +232,18 @@ def _padded(layout: DenseLayout, column: FloatArray, n_nodes: int) -> FloatArray
     return padded
 
 
-def _values(points: pl.DataFrame, name: str) -> FloatArray:
-    """Return a column with NaN for missing, and for invisible where that is known."""
-    values = float_values(points[name])
-    if name == "score" or "visible" not in points.columns:
-        return values
-    if any_hidden(points["visible"], points[name]):
-        values = np.where(points["visible"].to_numpy(), values, np.nan)
-    return values
+def _values(points: pl.DataFrame, names: Sequence[str]) -> list[FloatArray]:
+    """Return columns with NaN for missing, and for invisible where that is known."""
+    made = float_columns([points[name] for name in names])
+    if "visible" not in points.columns:
+        return made
+    if not any(any_hidden(points["visible"], points[name]) for name in ("x", "y")):
+        return made
+    visible = points["visible"].to_numpy()
+    return [
+        values if name == "score" else np.where(visible, values, np.nan)
+        for name, values in zip(names, made, strict=True)
+    ]
 
 
 def _count(is_user: BoolArray, counts: IntArray) -> IntArray:

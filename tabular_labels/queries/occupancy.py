@@ -101,17 +101,26 @@ def _highest(ids: pl.Series) -> int:
 
 
 def _cut(
-    video: IntArray, track: IntArray, frame: IntArray
+    video: IntArray, track: IntArray, frame: IntArray, counts: IntArray | None = None
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Sort places and return video, track, start and stop of each run."""
+    """Sort places and return video, track, start and stop of each run.
+
+    With ``counts``, ``video`` and ``frame`` are of frames, and each stands for so many
+    tracks; tracks below 0 are left out then.
+    """
     low = [int(values.min()) for values in (video, track, frame)]
     spans = [int(v.max()) - base + 1 for v, base in zip((video, track, frame), low, strict=True)]
     # One index is left free between tracks, so that a step to the next one never looks like
     # a step to the next frame.
     width = spans[2] + 1
     if spans[0] * spans[1] * width < 2**63:
-        key = (_from(video, low[0]) * spans[1] + _from(track, low[1])) * width
-        key += _from(frame, low[2])
+        # What does not depend on the track is worked out before it is repeated.
+        key = _from(video, low[0]) * (spans[1] * width) + _from(frame, low[2])
+        key -= low[1] * width
+        key = key if counts is None else np.repeat(key, counts)
+        key += track.astype(np.int64, copy=False) * width
+        if counts is not None and low[1] < 0:
+            key = key[track >= 0]
         key.sort()
         first, last = _ends(np.diff(key) > 1, key)
         group, start = np.divmod(first, width)
@@ -119,6 +128,10 @@ def _cut(
         of_video, of_track = np.divmod(group, spans[1])
         return of_video + low[0], of_track + low[1], start + low[2], stop + low[2]
     # Keys too far apart to be packed into 63 bits.
+    if counts is not None:
+        tracked = track >= 0
+        video, frame = (np.repeat(values, counts)[tracked] for values in (video, frame))
+        track = track[tracked]
     order = np.lexsort((frame, track, video))
     video, track, frame = video[order], track[order], frame[order]
     breaks = (np.diff(frame) > 1) | (video[1:] != video[:-1]) | (track[1:] != track[:-1])
@@ -130,9 +143,7 @@ def _cut(
 
 def _from(values: IntArray, low: int) -> IntArray:
     """Count from the lowest value, in int64."""
-    wide = values.astype(np.int64)
-    wide -= low
-    return wide
+    return np.subtract(values, low, dtype=np.int64)
 
 
 def _ends(breaks: BoolArray, values: IntArray) -> tuple[IntArray, IntArray]:
@@ -156,16 +167,11 @@ def runs_of_structure(structure: Structure) -> pl.DataFrame:
         0
     """
     track = key_values(structure.instances["track_id"])
-    frames = structure.frames
-    video, frame = (
-        repeat_frames(structure, frames[name].to_numpy()) for name in ("video_id", "frame_idx")
-    )
-    if len(track) and int(track.min()) < 0:
-        tracked = track >= 0
-        video, track, frame = video[tracked], track[tracked], frame[tracked]
-    if not len(track):
+    if not len(track) or int(track.max()) < 0:
         return pl.DataFrame(schema=RUNS)
-    columns = zip(RUNS, _cut(video, track, frame), strict=True)
+    video, frame = (structure.frames[name].to_numpy() for name in ("video_id", "frame_idx"))
+    runs = _cut(video, track, frame, np.diff(structure.instance_offsets))
+    columns = zip(RUNS, runs, strict=True)
     return pl.DataFrame([pl.Series(name, values, dtype=RUNS[name]) for name, values in columns])
 
 

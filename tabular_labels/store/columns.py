@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
-from tabular_labels.model.buffers import any_hidden, float_values, key_values
+from tabular_labels.model.buffers import any_hidden, float_columns, float_values, key_values
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.tables import Structure
 
@@ -135,8 +135,8 @@ class PointBlocks:
             return cache[name]
 
         # In numpy throughout: polars' threads would be waited for in vain after a fork.
-        x, y = float_values(table["x"]), float_values(table["y"])
-        hidden = any_hidden(table["visible"], table["x"])
+        x, y = float_columns([table["x"], table["y"]])
+        hidden = any(any_hidden(table["visible"], table[name]) for name in ("x", "y"))
         block = PointBlock(
             self._offsets[first],
             self._offsets[last],

@@ -16,7 +16,8 @@ from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND, POINTS
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.names import name_enum, name_ids, name_rows
-from tabular_labels.queries.places import Rows, frame_rows, instances_of_frames
+from tabular_labels.queries.places import Rows, frame_rows, frames_of_instances, instances_of_frames
+from tabular_labels.queries.spread import Spread, lay_blocks
 from tabular_labels.queries.wide import (
     OF_INSTANCE,
     count_visible,
@@ -242,11 +243,7 @@ def instance_columns(
     made: dict[str, pl.Series] = {}
     of_frame = [name for name in columns if name in _OF_FRAME]
     if of_frame:
-        at = frame_rows(structure, rows)
-        first, stop = (int(at.min()), int(at.max()) + 1) if len(at) else (0, 0)
-        frames = frame_columns(catalog, structure, of_frame, slice(first, stop))
-        local = pl.Series(at - first, dtype=pl.Int64)
-        made |= {name: frames[name].gather(local) for name in of_frame}
+        made |= _of_frames(catalog, structure, of_frame, rows)
     skeletons = instances["skeleton_id"].to_numpy()
     nodes = [name for name in columns if "." in name]
     if points is not None and nodes:
@@ -265,6 +262,19 @@ def instance_columns(
         else:
             made[name] = instances[name]
     return pl.DataFrame({name: made[name] for name in columns})
+
+
+def _of_frames(
+    catalog: Catalog, structure: Structure, columns: Sequence[str], rows: slice | IntArray
+) -> dict[str, pl.Series]:
+    """Make columns of the frame that each instance is in."""
+    if not isinstance(rows, slice):
+        at = frame_rows(structure, rows)
+        return frame_columns(catalog, structure, columns, at).to_dict()
+    of_frames, counts = frames_of_instances(structure, rows)
+    spread = Spread(counts)
+    frames = frame_columns(catalog, structure, columns, of_frames)
+    return {name: spread(frames[name]) for name in columns}
 
 
 def point_columns(
@@ -292,52 +302,35 @@ def point_columns(
     own = [name for name in columns if name in POINTS.memory_columns]
     made = {} if points is None else {name: points[name] for name in own}
     skeletons = structure.instances["skeleton_id"].to_numpy()[rows]
-    counts = structure.n_nodes[skeletons]
+    spread = Spread(structure.n_nodes[skeletons])
     rest = [name for name in columns if name not in made]
     of_node = [name for name in rest if name in ("node", "node_id")]
     if of_node:
-        made |= _nodes(catalog, structure, of_node, skeletons)
+        made |= _nodes(catalog, structure, of_node, skeletons, spread.counts)
     above = [name for name in rest if name not in made]
     if above:
         wanted = [_SCORES.get(name, name) for name in above]
         instances = instance_columns(catalog, structure, None, wanted, rows)
-        spread = _Spread(counts)
         for name, source in zip(above, wanted, strict=True):
             made[name] = spread(instances[source])
     return pl.DataFrame({name: made[name] for name in columns})
 
 
-class _Spread:
-    """Repeats the values of instances onto their points."""
-
-    def __init__(self, counts: IntArray) -> None:
-        # One count for all is repeated several times faster than an array of them.
-        same = len(counts) > 0 and bool((counts == counts[0]).all())
-        self.counts: int | IntArray = int(counts[0]) if same else counts
-        self.n = len(counts)
-        self._rows: pl.Series | None = None
-
-    def __call__(self, column: pl.Series) -> pl.Series:
-        """Repeat one column."""
-        if column.dtype.is_numeric() and column.null_count() == 0:
-            return pl.Series(np.repeat(column.to_numpy(), self.counts))
-        if self._rows is None:
-            self._rows = pl.Series(np.repeat(np.arange(self.n, dtype=np.uint32), self.counts))
-        return column.gather(self._rows)
-
-
 def _nodes(
-    catalog: Catalog, structure: Structure, columns: Sequence[str], skeletons: IntArray
+    catalog: Catalog,
+    structure: Structure,
+    columns: Sequence[str],
+    skeletons: IntArray,
+    width: int | IntArray,
 ) -> dict[str, pl.Series]:
-    """List the nodes of each instance's skeleton."""
-    nodes = catalog.nodes
-    n_nodes = structure.n_nodes
-    starts = offsets_of_counts(n_nodes)[:-1][skeletons]
+    """List the nodes of each instance's skeleton; ``width`` is how many it has."""
+    nodes, n_nodes = catalog.nodes, structure.n_nodes
     source = {"node": name_rows(nodes["name"]), "node_id": nodes["node_id"]}
-    if len(skeletons) and bool((skeletons == skeletons[0]).all()):
-        first, count = int(starts[0]), int(n_nodes[skeletons[0]])
-        one = np.arange(first, first + count, dtype=np.uint32)
-        rows = pl.Series(np.tile(one, len(skeletons)))
-    else:
-        rows = pl.Series(ranges(starts, n_nodes[skeletons]), dtype=pl.Int64)
-    return {name: source[name].gather(rows) for name in columns}
+    starts = offsets_of_counts(n_nodes)[:-1]
+    if not isinstance(width, int) or width == 0:
+        rows = pl.Series(ranges(starts[skeletons], n_nodes[skeletons]))
+        return {name: source[name].gather(rows) for name in columns}
+    # One block for each skeleton; those of another width, cut off here, are not laid.
+    at = np.minimum(starts[:, None] + np.arange(width), nodes.height - 1)
+    blocks = pl.Series(at.ravel())
+    return {name: lay_blocks(source[name].gather(blocks), width, skeletons) for name in columns}

@@ -19,6 +19,7 @@ from tabular_labels.model.tables import Structure
 __all__ = [
     "Rows",
     "frame_rows",
+    "frames_of_instances",
     "instance_places",
     "instances_of_frames",
     "repeat_frames",
@@ -56,6 +57,18 @@ def instances_of_frames(structure: Structure, rows: slice) -> slice:
     return slice(int(offsets[start]), int(offsets[max(start, stop)]))
 
 
+def frames_of_instances(structure: Structure, rows: slice) -> tuple[slice, IntArray]:
+    """Return the frame rows of a range of instance rows, and how many are of each frame."""
+    offsets = structure.instance_offsets
+    start, stop, _ = rows.indices(int(offsets[-1]))
+    if stop <= start:
+        return slice(0, 0), np.empty(0, np.int64)
+    first = int(np.searchsorted(offsets, start, side="right")) - 1
+    last = int(np.searchsorted(offsets, stop, side="left"))
+    inside: IntArray = np.clip(offsets[first : last + 1], start, stop)
+    return slice(first, last), np.diff(inside)
+
+
 def repeat_frames(
     structure: Structure, column: npt.NDArray[Scalar], rows: Rows = None
 ) -> npt.NDArray[Scalar]:
@@ -88,13 +101,8 @@ def repeat_frames(
     if not isinstance(rows, slice):
         # Empty frames share their offset with the next one; the last of equals has the row.
         return column[np.searchsorted(offsets, rows, side="right") - 1]
-    start, stop, _ = rows.indices(int(offsets[-1]))
-    if stop <= start:
-        return column[:0]
-    first = int(np.searchsorted(offsets, start, side="right")) - 1
-    last = int(np.searchsorted(offsets, stop, side="left"))
-    inside: IntArray = np.clip(offsets[first : last + 1], start, stop)
-    return np.repeat(column[first:last], np.diff(inside))
+    of_frames, counts = frames_of_instances(structure, rows)
+    return np.repeat(column[of_frames], counts)
 
 
 def frame_rows(structure: Structure, rows: Rows = None) -> IntArray:

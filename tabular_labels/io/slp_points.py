@@ -20,8 +20,6 @@ __all__ = ["PointTable", "read_points"]
 _TRUTHS = frozenset({"visible", "complete"})
 # Skipping fewer rows than this costs more than reading them.
 _GAP = 256
-# Below this many rows a piece, one gather is faster than many slices.
-_PIECE = 256
 
 
 @dataclass(frozen=True)
@@ -73,13 +71,7 @@ def read_points(
     arrays: dict[str, np.ndarray[Any, Any]] = {
         name: np.empty(total, bool if name in _TRUTHS else np.float64) for name in columns
     }
-    for which, table in enumerate(tables):
-        mine = (
-            slice(None if which == part else 0)
-            if isinstance(part, int)
-            else np.flatnonzero(part == which)
-        )
-        runs = _merge(start[mine], count[mine], target[:-1][mine])
+    for table, runs in zip(tables, _merge(part, start, count, target, len(tables)), strict=True):
         if len(runs.start):
             with table.records.reader(table.extents) as reader:
                 for blocked in _blocks(runs):
@@ -93,19 +85,29 @@ def read_points(
     )
 
 
-def _merge(start: IntArray, count: IntArray, target: IntArray) -> _Runs:
-    """Join ranges that follow each other, in the file and where they go."""
+def _merge(
+    part: IntArray | int, start: IntArray, count: IntArray, target: IntArray, n_tables: int
+) -> list[_Runs]:
+    """Join ranges that follow each other, and return each table's runs in file order."""
+    total, target = int(target[-1]), target[:-1]
     if not count.all():
         filled = count > 0
         start, count, target = start[filled], count[filled], target[filled]
-    if bool((start[1:] < start[:-1]).any()):
-        order = np.argsort(start, kind="stable")
-        start, count, target = start[order], count[order], target[order]
-    if not len(start):
-        return _Runs(start, count, target)
-    follows = (start[1:] == start[:-1] + count[:-1]) & (target[1:] == target[:-1] + count[:-1])
-    first = np.flatnonzero(np.concatenate([[True], ~follows]))
-    return _Runs(start[first], np.add.reduceat(count, first), target[first])
+        part = part if isinstance(part, int) else part[filled]
+    breaks = start[1:] != start[:-1] + count[:-1]
+    if not isinstance(part, int):
+        breaks |= part[1:] != part[:-1]
+    # Ranges are wanted one after the other, so that only their starts may jump.
+    first = np.flatnonzero(breaks) + 1
+    first = np.concatenate([np.zeros(min(len(start), 1), np.int64), first])
+    of_run = np.full(len(first), part) if isinstance(part, int) else part[first]
+    run_count = np.diff(target[first], append=total)
+    made = []
+    for which in range(n_tables):
+        mine = np.flatnonzero(of_run == which)
+        mine = mine[np.argsort(start[first[mine]], kind="stable")]
+        made.append(_Runs(start[first[mine]], run_count[mine], target[first[mine]]))
+    return made
 
 
 def _blocks(runs: _Runs) -> Iterator[_Runs]:
@@ -151,27 +153,37 @@ def _copy(
 ) -> None:
     low = int(runs.start.min())
     block = reader.read(low, int((runs.start + runs.count).max()))
-    source = runs.start - low
-    if len(runs.start) * _PIECE <= int(runs.count.sum()) or len(runs.start) == 1:
-        places: list[tuple[Any, Any]] = [
-            (slice(a, a + n), slice(b, b + n))
-            for a, b, n in zip(
-                source.tolist(), runs.target.tolist(), runs.count.tolist(), strict=True
-            )
-        ]
-    else:
-        places = [(ranges(source, runs.count), ranges(runs.target, runs.count))]
-    for name, target in arrays.items():
+    width, places = _places(runs.start - low, runs, len(next(iter(arrays.values()))))
+    for name, array in arrays.items():
+        target = array.reshape(-1, width)
         column = table.records.fields.get(name)
-        values = block[column] if column is not None else None
-        if values is None:
+        if column is None:
             for _, there in places:
                 target[there] = np.nan
             continue
+        values = block[column]
         if name in _TRUTHS:
             values = values != 0
         elif table.shift and name in ("x", "y"):
             with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
                 values = values + table.shift
+        values = values.reshape(-1, width)
         for here, there in places:
             target[there] = values[here]
+
+
+def _places(source: IntArray, runs: _Runs, total: int) -> tuple[int, list[tuple[Any, Any]]]:
+    """Return a width, and from where to where rows of so many values are copied.
+
+    Where instances have equally many nodes, whole instances are copied: one index
+    for each is faster than a slice for each run, or an index for each point.
+    """
+    if len(source) == 1:
+        first, target, n = int(source[0]), int(runs.target[0]), int(runs.count[0])
+        return 1, [(slice(first, first + n), slice(target, target + n))]
+    stop = int((source + runs.count).max())
+    width = int(np.gcd.reduce(np.concatenate([source, runs.target, runs.count, [total, stop]])))
+    here = ranges(source // width, runs.count // width)
+    there = ranges(runs.target // width, runs.count // width)
+    is_whole = len(here) == stop // width and bool((here[1:] > here[:-1]).all())
+    return width, [(slice(None) if is_whole else here, there)]

@@ -108,10 +108,11 @@ def test_answers_that_differ_are_told_apart(found: object, expected: object) -> 
 
 
 def test_memory_at_the_peak_is_seen_after_it_was_freed() -> None:
-    cost, total = measure(lambda: int(np.ones(4_000_000).sum()))
-    assert total == 4_000_000
+    # Larger than what an allocator keeps from earlier work and hands out again.
+    cost, total = measure(lambda: int(np.ones(40_000_000).sum()))
+    assert total == 40_000_000
     if cost.extra is not None:
-        assert cost.extra > 30_000_000
+        assert cost.extra > 200_000_000
 
 
 def test_a_bound_is_judged_at_its_size_and_bracketed_at_others() -> None:

@@ -1,4 +1,4 @@
-"""Pose-tracking labels as tables: load, query, edit and keep SLEAP projects of any size."""
+"""Pose-tracking labels as tables: load, scan, query and keep SLEAP projects of any size."""
 
 from tabular_labels.data_cache import LabelsDataCache
 from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning

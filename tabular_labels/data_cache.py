@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from tabular_labels.labels_core import VideoLike, as_index
 from tabular_labels.model.ranges import RangeList
@@ -40,7 +40,7 @@ class LabelsDataCache:
         """Do nothing: answers always come from the labels."""
 
     def find_frames(
-        self, video: VideoLike, frame_idx: int | Iterable[int] | None = None
+        self, video: VideoLike, frame_idx: SupportsIndex | Iterable[int] | None = None
     ) -> Sequence[LabeledFrame] | None:
         """Return frames as `Labels.find`, but None for an unknown video or a missing index."""
         if self.labels._video_key(video) is None:

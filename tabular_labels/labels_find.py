@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import polars as pl
@@ -49,7 +49,7 @@ class LabelsFind(LabelsCore):
     def find(
         self,
         video: VideoLike,
-        frame_idx: int | Iterable[int] | None = None,
+        frame_idx: SupportsIndex | Iterable[int] | None = None,
         return_new: bool = False,
     ) -> Sequence[LabeledFrame]:
         """Return the frames of a video, at one index, or at several.

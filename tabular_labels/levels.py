@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
+import numpy as np
 import polars as pl
 
-from tabular_labels._types import Level
+from tabular_labels._types import IntArray, Level
 from tabular_labels.errors import ForkedProcessError, QueryError
 from tabular_labels.model.buffers import is_forked
 from tabular_labels.queries import denormalise
@@ -15,6 +16,28 @@ from tabular_labels.queries.places import instances_of_frames
 from tabular_labels.store.snapshot import CHUNK_INSTANCES, Snapshot
 
 __all__ = ["LevelReader"]
+
+
+# Columns of points that are the same for all points of an instance, and what they are
+# called among the instances.
+_AT_INSTANCES = {"instance_score": "score"}
+_OF_INSTANCE = frozenset(
+    {
+        "video",
+        "video_id",
+        "frame_idx",
+        "frame_id",
+        "instance_id",
+        "instance_idx",
+        "kind",
+        "skeleton",
+        "track",
+        "track_id",
+        "instance_score",
+        "tracking_score",
+        "from_predicted",
+    }
+)
 
 
 class LevelReader:
@@ -82,7 +105,8 @@ class LevelReader:
         # without columns could not say.
         wanted = wanted or ["frame_idx"]
         left = n_rows
-        for rows in self.chunks():
+        for chunk in self.chunks():
+            rows = self._rows_within(chunk, predicate)
             table = self.read(wanted, rows)
             if predicate is not None:
                 table = table.filter(predicate)
@@ -93,12 +117,27 @@ class LevelReader:
             if left == 0:
                 return
 
-    def read(self, wanted: list[str], rows: slice) -> pl.DataFrame:
-        """Make the asked columns of a range of frames or instances."""
+    def _rows_within(self, chunk: slice, predicate: pl.Expr | None) -> slice | IntArray:
+        """Leave out instances that a predicate drops whole, so that their points stay unread."""
+        if self._level != "points" or predicate is None:
+            return chunk
+        used = dict.fromkeys(predicate.meta.root_names())
+        if not used or not used.keys() <= _OF_INSTANCE:
+            return chunk
+        snapshot = self._snapshot
+        catalog, structure = snapshot.catalog, snapshot.structure
+        names = [_AT_INSTANCES.get(name, name) for name in used]
+        table = denormalise.instance_columns(catalog, structure, None, names, chunk)
+        keep = table.rename(dict(zip(names, used, strict=True))).select(predicate).to_series()
+        kept: IntArray = np.flatnonzero(keep.fill_null(value=False).to_numpy()) + chunk.start
+        return kept
+
+    def read(self, wanted: list[str], rows: slice | IntArray) -> pl.DataFrame:
+        """Make the asked columns of some frames or instances."""
         snapshot = self._snapshot
         catalog, structure = snapshot.catalog, snapshot.structure
         needed = denormalise.needed_points(catalog, self._level, wanted)
-        if self._level == "frames":
+        if self._level == "frames" and isinstance(rows, slice):
             of_frames = instances_of_frames(structure, rows)
             points = snapshot.read_points(needed, of_frames) if needed else None
             return denormalise.frame_columns(catalog, structure, wanted, rows, points)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -605,3 +606,35 @@ def test_labels_from_objects_keep_containers_and_order() -> None:
     assert labels[1].is_negative
     assert labels.negative_anchors == {videos[0]: [(3, 1.0, 2.0)]}
     assert dict(labels.provenance) == {"by": "me"}
+
+
+def test_points_of_instances_that_a_query_drops_are_not_read(
+    labels: tl.Labels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = labels.to_polars("points")
+    keyed = labels.tables.points.collect() if labels.is_scanned else None
+    asked: list[int] = []
+    source = labels._snapshot.source
+    read = source.read_points
+
+    def note(*arguments: Any) -> pl.DataFrame:
+        asked.append(int(arguments[2].sum()))
+        return read(*arguments)
+
+    monkeypatch.setattr(source, "read_points", note)
+    questions = (
+        (pl.col("frame_idx") < 3) & (pl.col("video_id") == 1),
+        pl.col("kind") == "user",
+        pl.col("track").is_null() & (pl.col("instance_score") > 0.3),
+    )
+    for question in questions:
+        asked.clear()
+        expected = table.filter(question)
+        found = labels.lazy("points").filter(question).select("x", "node").collect()
+        assert_frame_equal(found, expected.select("x", "node"))
+        assert 0 < sum(asked) <= expected.height
+    if keyed is not None and labels._snapshot.source.scan("points") is None:
+        asked.clear()
+        few = labels.tables.points.filter(questions[0]).select("y").collect()
+        assert_frame_equal(few, keyed.filter(questions[0]).select("y"))
+        assert sum(asked) == few.height

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 # Instances whose points one step of a lazy read holds: about 2M points of 15 nodes.
 CHUNK_INSTANCES = 131_072
+# Keys of points that are the same for all points of an instance.
+_OF_INSTANCE = {"video_id", "frame_idx", "instance_id"}
 
 
 class _Lineage:
@@ -206,7 +208,7 @@ class Snapshot:
             wanted = list(TABLES[name].disk_columns) if columns is None else columns
             # A table without columns could not say how many rows it has.
             wanted = wanted or ["frame_idx"]
-            for batch in self._batches(name, wanted):
+            for batch in self._batches(name, wanted, predicate):
                 table = batch if predicate is None else batch.filter(predicate)
                 table = table if n_rows is None else table.head(n_rows)
                 yield table
@@ -219,7 +221,9 @@ class Snapshot:
             generate, schema=dict(TABLES[name].disk_columns), is_pure=True, explain_name=name
         )
 
-    def _batches(self, name: str, wanted: list[str]) -> Iterator[pl.DataFrame]:
+    def _batches(
+        self, name: str, wanted: list[str], predicate: pl.Expr | None
+    ) -> Iterator[pl.DataFrame]:
         n = self.counts.instances
         if name == "frames":
             yield self.structure.frames.select(wanted)
@@ -227,9 +231,20 @@ class Snapshot:
             yield self._instance_keys(slice(0, n), wanted).select(wanted)
         else:
             for first in range(0, max(n, 1), CHUNK_INSTANCES):
-                yield self._keyed_points(slice(first, min(first + CHUNK_INSTANCES, n)), wanted)
+                chunk = slice(first, min(first + CHUNK_INSTANCES, n))
+                yield self._keyed_points(self._rows_within(chunk, predicate), wanted)
 
-    def _instance_keys(self, rows: slice, wanted: Sequence[str]) -> pl.DataFrame:
+    def _rows_within(self, chunk: slice, predicate: pl.Expr | None) -> IntArray:
+        """Leave out instances that a predicate drops whole, so that their points stay unread."""
+        rows = np.arange(chunk.start, chunk.stop)
+        used = set() if predicate is None else set(predicate.meta.root_names())
+        if predicate is None or not used or not used <= _OF_INSTANCE:
+            return rows
+        keep = self._instance_keys(chunk, list(used)).select(predicate).to_series()
+        kept: IntArray = rows[keep.fill_null(value=False).to_numpy()]
+        return kept
+
+    def _instance_keys(self, rows: slice | IntArray, wanted: Sequence[str]) -> pl.DataFrame:
         structure = self.structure
         table = structure.instances[rows]
         places = [name for name in ("video_id", "frame_idx") if name in wanted]
@@ -242,9 +257,9 @@ class Snapshot:
         ]
         return table.with_columns(keys)
 
-    def _keyed_points(self, rows: slice, wanted: list[str]) -> pl.DataFrame:
+    def _keyed_points(self, rows: IntArray, wanted: list[str]) -> pl.DataFrame:
         structure = self.structure
-        count = np.diff(structure.point_offsets[rows.start : rows.stop + 1])
+        count = np.diff(structure.point_offsets)[rows]
         keys = self._instance_keys(rows, wanted)
         columns: dict[str, pl.Series] = {}
         values = [name for name in wanted if name in POINTS.memory_columns]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tabular_labels._types import IntArray
@@ -20,6 +21,8 @@ __all__ = ["PointTable", "read_points"]
 _TRUTHS = frozenset({"visible", "complete"})
 # Skipping fewer rows than this costs more than reading them.
 _GAP = 256
+# One slice for each run is faster than one index for each instance from so many rows on.
+_LONG_RUN = 512
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def read_points(
     total = int(target[-1])
     columns = list(dict.fromkeys(columns))
     arrays: dict[str, np.ndarray[Any, Any]] = {
-        name: np.empty(total, bool if name in _TRUTHS else np.float64) for name in columns
+        name: np.empty(total, np.uint8 if name in _TRUTHS else np.float64) for name in columns
     }
     for table, runs in zip(tables, _merge(part, start, count, target, len(tables)), strict=True):
         if len(runs.start):
@@ -78,11 +81,18 @@ def read_points(
                     _copy(reader, table, blocked, arrays)
     return pl.DataFrame(
         {
-            name: pl.Series(values) if name in _TRUTHS else nullable(name, values)
+            name: _truths(values) if name in _TRUTHS else nullable(name, values)
             for name, values in arrays.items()
         },
         schema={name: POINTS.columns[name] for name in columns},
     )
+
+
+def _truths(values: npt.NDArray[np.uint8]) -> pl.Series:
+    """Read bytes as truth values: everything but 0 is true."""
+    if int(values.max(initial=0)) <= 1:
+        return pl.Series(values.view(np.bool_))
+    return pl.Series(values != 0)
 
 
 def _merge(
@@ -155,7 +165,7 @@ def _copy(
     block = reader.read(low, int((runs.start + runs.count).max()))
     width, places = _places(runs.start - low, runs, len(next(iter(arrays.values()))))
     for name, array in arrays.items():
-        target = array.reshape(-1, width)
+        target = array.reshape(-1, width) if width > 1 else array
         column = table.records.fields.get(name)
         if column is None:
             for _, there in places:
@@ -163,11 +173,12 @@ def _copy(
             continue
         values = block[column]
         if name in _TRUTHS:
-            values = values != 0
+            # Bytes are looked at once, when all are there.
+            values = values if values.dtype == np.uint8 else values != 0
         elif table.shift and name in ("x", "y"):
             with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
                 values = values + table.shift
-        values = values.reshape(-1, width)
+        values = values.reshape(-1, width) if width > 1 else values
         for here, there in places:
             target[there] = values[here]
 
@@ -175,12 +186,15 @@ def _copy(
 def _places(source: IntArray, runs: _Runs, total: int) -> tuple[int, list[tuple[Any, Any]]]:
     """Return a width, and from where to where rows of so many values are copied.
 
-    Where instances have equally many nodes, whole instances are copied: one index
-    for each is faster than a slice for each run, or an index for each point.
+    Long runs are copied one by one. Of short ones whole instances are copied where these
+    have equally many nodes: an index for each is faster than one for each point.
     """
-    if len(source) == 1:
-        first, target, n = int(source[0]), int(runs.target[0]), int(runs.count[0])
-        return 1, [(slice(first, first + n), slice(target, target + n))]
+    if int(runs.count.sum()) >= _LONG_RUN * len(source) or len(source) == 1:
+        numbers = source.tolist(), runs.target.tolist(), runs.count.tolist()
+        return 1, [
+            (slice(first, first + n), slice(target, target + n))
+            for first, target, n in zip(*numbers, strict=True)
+        ]
     stop = int((source + runs.count).max())
     width = int(np.gcd.reduce(np.concatenate([source, runs.target, runs.count, [total, stop]])))
     here = ranges(source // width, runs.count // width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from tabular_labels.errors import DanglingReferenceWarning
 from tabular_labels.model import schema
+from tabular_labels.model.arguments import require_type
 from tabular_labels.model.objects import Objects, catalog_tables
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.skeleton import Skeleton
@@ -23,11 +25,15 @@ from tabular_labels.views import Instance, LabeledFrame
 
 __all__ = ["encode"]
 
+# Places within a frame are 16 bits wide.
+INSTANCES_PER_FRAME = 2**16 - 1
+
 
 class _Register:
-    """Things in first-appearance order, by identity."""
+    """Things of one class in first-appearance order, by identity."""
 
-    def __init__(self, given: Iterable[Any]) -> None:
+    def __init__(self, given: Iterable[Any], cls: type) -> None:
+        self.cls = cls
         self.things: list[Any] = []
         self.places: dict[int, int] = {}
         for thing in given:
@@ -36,21 +42,23 @@ class _Register:
     def place(self, thing: Any) -> int:
         place = self.places.get(id(thing))
         if place is None:
+            name = self.cls.__name__
+            require_type(thing, self.cls, f"{name.lower()} of labels", f"Pass a `{name}`.")
             place = self.places[id(thing)] = len(self.things)
             self.things.append(thing)
         return place
 
 
 def encode(
-    frames: Sequence[LabeledFrame],
-    videos: Sequence[Video] = (),
-    skeletons: Sequence[Skeleton] = (),
-    tracks: Sequence[Track] = (),
-    suggestions: Sequence[SuggestionFrame] = (),
+    frames: Iterable[LabeledFrame],
+    videos: Iterable[Video] = (),
+    skeletons: Iterable[Skeleton] = (),
+    tracks: Iterable[Track] = (),
+    suggestions: Iterable[SuggestionFrame | tuple[Video, int]] = (),
     negative_anchors: Mapping[Video, Sequence[Sequence[float]]] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> tuple[LabelTables, Objects]:
-    """Encode frames as tables.
+    """Encode frames as tables; the objects are left free.
 
     Videos, skeletons and tracks that frames use and the lists lack are appended in
     first-appearance order. A ``from_predicted`` that is in none of the frames
@@ -61,27 +69,34 @@ def encode(
         videos: Known videos, first in the list of videos.
         skeletons: Known skeletons.
         tracks: Known tracks.
-        suggestions: Suggested frames.
+        suggestions: Suggested frames, or pairs of video and frame index.
         negative_anchors: ``(frame_idx, x, y)`` by video.
         provenance: JSON-able facts.
 
     Returns:
         The tables, and the objects they were made from under the tables' ids.
 
+    Raises:
+        TypeError: Something is of another class than said here.
+        ValueError: An instance has points of nodes that its skeleton lost, or a frame
+            has more instances than the tables can number.
+
     Warns:
         DanglingReferenceWarning: References to predictions in no frame.
     """
-    known = _Register(videos), _Register(skeletons), _Register(tracks)
-    for suggestion in suggestions:
+    frames = [_checked_frame(place, frame) for place, frame in enumerate(frames)]
+    suggested = [_as_suggestion(suggestion) for suggestion in suggestions]
+    known = _Register(videos, Video), _Register(skeletons, Skeleton), _Register(tracks, Track)
+    for suggestion in suggested:
         known[0].place(suggestion.video)
     for video in negative_anchors or {}:
         known[0].place(video)
     rows = [(known[0].place(f.video), f.frame_idx, f.is_negative) for f in frames]
     per_frame = [list(frame.instances) for frame in frames]
-    instances = [instance for group in per_frame for instance in group]
-    table, points = _instance_columns(instances, known[1], known[2])
+    _require_room(frames, per_frame)
+    table, points = _instance_columns(per_frame, known[1], known[2])
     small = catalog_tables(
-        known[0].things, known[1].things, known[2].things, suggestions, negative_anchors
+        known[0].things, known[1].things, known[2].things, suggested, negative_anchors
     )
     catalog = replace(Catalog(provenance=dict(provenance or {})), **small)  # type: ignore[arg-type]  # tables only
     counts = np.array([len(group) for group in per_frame], np.int64)
@@ -90,16 +105,42 @@ def encode(
     return tables, objects
 
 
+def _checked_frame(place: int, frame: object) -> LabeledFrame:
+    remedy = "Pass `LabeledFrame(video, frame_idx, instances)`."
+    return require_type(frame, LabeledFrame, f"item {place} of the frames", remedy)
+
+
+def _as_suggestion(given: Any) -> SuggestionFrame:
+    if isinstance(given, SuggestionFrame):
+        return given
+    if isinstance(given, tuple) and len(given) == 2:
+        return SuggestionFrame(*given)
+    return require_type(
+        given, SuggestionFrame, "suggestion", "Pass `SuggestionFrame(video, frame_idx)`."
+    )
+
+
+def _require_room(frames: Sequence[LabeledFrame], per_frame: Sequence[list[Instance]]) -> None:
+    for frame, group in zip(frames, per_frame, strict=True):
+        if len(group) > INSTANCES_PER_FRAME:
+            message = (
+                f"frame {frame.frame_idx} of {frame.video.filename!r}: found {len(group)} "
+                f"instances, expected at most {INSTANCES_PER_FRAME}. Leave some out."
+            )
+            raise ValueError(message)
+
+
 def _instance_columns(
-    instances: Sequence[Instance], skeletons: _Register, tracks: _Register
+    per_frame: Sequence[list[Instance]], skeletons: _Register, tracks: _Register
 ) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    instances = list(chain.from_iterable(per_frame))
     table: dict[str, Any] = {
         "skeleton_id": [skeletons.place(i.skeleton) for i in instances],
         "track_id": [None if i.track is None else tracks.place(i.track) for i in instances],
         "kind": ["predicted" if i._is_predicted else "user" for i in instances],
         "score": [i.score for i in instances],
         "tracking_score": [i.tracking_score for i in instances],
-        "from_predicted": _origins(instances),
+        "from_predicted": _origins(per_frame),
     }
     xy = [i.numpy(invisible_as_nan=False) for i in instances]
     points = {"xy": np.concatenate(xy) if xy else np.empty((0, 2))}
@@ -109,13 +150,21 @@ def _instance_columns(
     return table, points
 
 
-def _origins(instances: Sequence[Instance]) -> list[int | None]:
-    """Return the place of each instance's prediction in the same list."""
+def _origins(per_frame: Sequence[list[Instance]]) -> list[int | None]:
+    """Return the place of each instance's prediction among all instances."""
+    instances = list(chain.from_iterable(per_frame))
     origins = [i.from_predicted for i in instances]
     if not any(origin is not None for origin in origins):
         return [None] * len(instances)
-    places = {_identity(i): place for place, i in enumerate(instances)}
-    found = [None if o is None else places.get(_identity(o)) for o in origins]
+    anywhere = _places_by_key(instances, 0)
+    found: list[int | None] = []
+    for group in per_frame:
+        first = len(found)
+        mine = origins[first : first + len(group)]
+        has_links = any(origin is not None for origin in mine)
+        # One's own frame first: a frame may be there twice, or beside a copy of it.
+        here = _places_by_key(group, first) if has_links else {}
+        found += [None if o is None else _place_of(o, here, anywhere) for o in mine]
     dangling = sum(o is not None and f is None for o, f in zip(origins, found, strict=True))
     if dangling:
         message = (
@@ -126,9 +175,24 @@ def _origins(instances: Sequence[Instance]) -> list[int | None]:
     return found
 
 
-def _identity(instance: Instance) -> object:
-    """Identify a view by its row, a detached instance by itself."""
-    return (id(instance._source), instance._row)
+def _places_by_key(instances: Sequence[Instance], first: int) -> dict[object, int]:
+    """Return places of instances by their own keys, then by those they are copies of."""
+    keys = [keys_of(instance) for instance in instances]
+    places: dict[object, int] = {}
+    for place, (own, *_) in enumerate(keys, first):
+        places.setdefault(own, place)
+    for place, (_, *copied) in enumerate(keys, first):
+        for key in copied:
+            places.setdefault(key, place)
+    return places
+
+
+def _place_of(origin: Instance, here: dict[object, int], anywhere: dict[object, int]) -> int | None:
+    for key in keys_of(origin):
+        place = here.get(key, anywhere.get(key))
+        if place is not None:
+            return place
+    return None
 
 
 def _in_canonical_order(

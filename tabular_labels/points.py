@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Protocol
 
 import numpy as np
 
 from tabular_labels._types import FloatArray
 from tabular_labels.model.freezing import Freezable
+from tabular_labels.model.skeleton import Node
 
-__all__ = ["Point", "PredictedPoint"]
+__all__ = ["BoundPoint", "BoundPredictedPoint", "Point", "PredictedPoint"]
 
 
 class Point(Freezable):
     """Where one node of one instance is.
+
+    A point taken from a detached instance changes with it: setting its attributes sets
+    the instance's values. A point taken from labels is read-only.
 
     Args:
         x: Pixels to the right; the centre of the leftmost pixel is 0. NaN = missing.
@@ -30,6 +35,14 @@ class Point(Freezable):
     """
 
     __slots__ = ("complete", "visible", "x", "y")
+    x: float
+    y: float
+    visible: bool
+    complete: bool
+    _advice = (
+        "Take a copy of the instance (`copy = instance.copy()`), set its point "
+        "(`copy[node] = Point(...)`), and build new labels from it."
+    )
 
     def __init__(
         self,
@@ -38,10 +51,11 @@ class Point(Freezable):
         visible: bool = True,
         complete: bool = False,
     ) -> None:
-        self.x = float(x)
-        self.y = float(y)
-        self.visible = bool(visible)
-        self.complete = bool(complete)
+        put = object.__setattr__  # points are made by the thousand
+        put(self, "x", float(x))
+        put(self, "y", float(y))
+        put(self, "visible", bool(visible))
+        put(self, "complete", bool(complete))
 
     def isnan(self) -> bool:
         """Tell whether the point is missing."""
@@ -50,6 +64,10 @@ class Point(Freezable):
     def numpy(self) -> FloatArray:
         """Return ``[x, y]``: float64, shape ``(2,)``."""
         return np.array([self.x, self.y])
+
+    def copy(self) -> Point:
+        """Return a free point of its own with these values."""
+        return Point(self.x, self.y, self.visible, self.complete)
 
     def _values(self) -> tuple[float | bool, ...]:
         # NaN is not equal to itself, two missing coordinates are; infinity would clash
@@ -61,7 +79,8 @@ class Point(Freezable):
         """Compare class and values; missing equals missing."""
         if not isinstance(other, Point):
             return NotImplemented
-        return type(self) is type(other) and self._values() == other._values()
+        same_kind = isinstance(self, PredictedPoint) is isinstance(other, PredictedPoint)
+        return same_kind and self._values() == other._values()
 
     def __hash__(self) -> int:
         """Hash the values."""
@@ -96,9 +115,71 @@ class PredictedPoint(Point):
         super().__init__(x, y, visible, complete)
         self.score = float(score)
 
+    def copy(self) -> PredictedPoint:
+        """Return a free point of its own with these values."""
+        return PredictedPoint(self.x, self.y, self.visible, self.complete, self.score)
+
     def _values(self) -> tuple[float | bool, ...]:
         return *super()._values(), math.inf if math.isnan(self.score) else self.score
 
     def __repr__(self) -> str:
         """Show the constructor call."""
         return f"Predicted{super().__repr__()[:-1]}, score={self.score})"
+
+
+class _Holder(Protocol):
+    """What keeps the values of points: those of a detached instance."""
+
+    def point_value(self, node: Node, name: str) -> float | bool:
+        """Return one value of a node's point."""
+
+    def set_point_value(self, node: Node, name: str, value: float | bool) -> None:
+        """Set one value of a node's point."""
+
+
+def _bound(name: str) -> Any:
+    def read(self: Any) -> float | bool:
+        value: float | bool = self._holder.point_value(self._node, name)
+        return value
+
+    def write(self: Any, value: float | bool) -> None:
+        self._holder.set_point_value(self._node, name, value)
+
+    return property(read, write)
+
+
+class BoundPoint(Point):
+    """The point of a detached instance: values are read from it and set in it."""
+
+    __slots__ = ("_holder", "_node")
+    x: Any = _bound("x")
+    y: Any = _bound("y")
+    visible: Any = _bound("visible")
+    complete: Any = _bound("complete")
+
+    def __init__(self, holder: _Holder, node: Node) -> None:
+        self._holder = holder
+        self._node = node
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy as a free point."""
+        return Point, (self.x, self.y, self.visible, self.complete)
+
+
+class BoundPredictedPoint(PredictedPoint):
+    """The predicted point of a detached instance."""
+
+    __slots__ = ("_holder", "_node")
+    x: Any = _bound("x")
+    y: Any = _bound("y")
+    visible: Any = _bound("visible")
+    complete: Any = _bound("complete")
+    score: Any = _bound("score")
+
+    def __init__(self, holder: _Holder, node: Node) -> None:
+        self._holder = holder
+        self._node = node
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy as a free point."""
+        return PredictedPoint, (self.x, self.y, self.visible, self.complete, self.score)

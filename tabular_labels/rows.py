@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import cached_property
 from typing import Any, NoReturn
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -26,10 +27,14 @@ PREDICTED = 1
 class Rows:
     """Values of frames and instances by row.
 
-    Two views belong to one project when their ``objects`` are the same.
+    Views show the same row when lineage and key are the same.
     """
 
-    def __init__(self, snapshot: Snapshot, objects: Objects) -> None:
+    copy_of: object = None
+    """Rows are no copies, unlike detached values."""
+
+    def __init__(self, snapshot: Snapshot, objects: Objects, lineage: object = None) -> None:
+        self.lineage = snapshot.lineage if lineage is None else lineage
         self.snapshot = snapshot
         self.objects = objects
         self.frames = snapshot.frames
@@ -41,7 +46,7 @@ class Rows:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the snapshot and the objects; buffers are made again."""
-        return {"snapshot": self.snapshot, "objects": self.objects}
+        return {"snapshot": self.snapshot, "objects": self.objects, "lineage": self.lineage}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the buffers again."""
@@ -56,6 +61,15 @@ class Rows:
     def points(self) -> Any:
         """Buffers of the points."""
         return self.snapshot.points
+
+    @cached_property
+    def portable(self) -> WeakValueDictionary[int, Any]:
+        """Detached copies of frames that a pickle is being made of, by row."""
+        return WeakValueDictionary()
+
+    def identity(self, row: int) -> object:
+        """Return what tells an instance's row from every other, in any labels."""
+        return self.lineage, self.columns.instance_id[row]
 
     # Frames
 
@@ -118,7 +132,7 @@ def refuse(what: str) -> NoReturn:
     """Say that rows of labels are not assigned through views."""
     message = (
         f"{what} was to be set on a view of labels, expected a detached value. "
-        "Take a copy (`frame.copy()`), change it, and build new labels from it."
+        "Take a copy (`.copy()`), change that, and build new labels (`Labels([...])`) from it."
     )
     raise ReadOnlyError(message)
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from tabular_labels._types import FloatArray
 from tabular_labels.errors import UnknownNodeError
+from tabular_labels.geometry import InstanceGeometry
+from tabular_labels.matching import points_match, scores_match, tracks_match
+from tabular_labels.model.arguments import require_type
+from tabular_labels.model.freezing import FrozenList
 from tabular_labels.model.skeleton import Node, NodeLike, Skeleton
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.points import Point, PredictedPoint
+from tabular_labels.owned import keys_of
+from tabular_labels.points import BoundPoint, BoundPredictedPoint, Point, PredictedPoint
 from tabular_labels.rows import PREDICTED, Rows, refuse
-from tabular_labels.values import FrameValues, InstanceValues, Points
+from tabular_labels.values import FrameValues, InstanceValues, PointLike, Points, as_score
 
 __all__ = [
     "Instance",
@@ -26,7 +31,7 @@ __all__ = [
 ]
 
 
-class Instance:
+class Instance(InstanceGeometry):
     """A user's labels of one animal in one frame.
 
     Either a detached value that you build, or a view of a row of labels. Views of
@@ -34,8 +39,8 @@ class Instance:
 
     Args:
         skeleton: Its skeleton.
-        points: By node or node name, or an array of shape ``(n_nodes, 2)`` in pixels
-            (x right, y down), NaN for missing.
+        points: By node or node name (`Point`, or a pair of coordinates), or an array of
+            shape ``(n_nodes, 2)`` in pixels (x right, y down), NaN for missing.
         track: The animal's track, None if untracked.
         from_predicted: The prediction this was made from.
         frame: The frame it is in; set when a frame takes it.
@@ -44,6 +49,7 @@ class Instance:
     Raises:
         UnknownNodeError: ``points`` names a node the skeleton does not have.
         ValueError: An array has the wrong shape.
+        TypeError: Something is of another class than said here.
 
     Examples:
         >>> fly = Skeleton(["head", "tail"])
@@ -74,12 +80,12 @@ class Instance:
         values = InstanceValues(
             skeleton, {} if points is None else points, predicted=self._is_predicted
         )
-        values.track_object = track
-        values.from_predicted = from_predicted
         values.frame = frame
-        values.tracking_score_value = tracking_score
         self._source = values
         self._row = 0
+        self.track = track
+        self.from_predicted = from_predicted
+        self.tracking_score = tracking_score
 
     @classmethod
     def from_numpy(
@@ -118,6 +124,8 @@ class Instance:
 
     @track.setter
     def track(self, track: Track | None) -> None:
+        if track is not None:
+            require_type(track, Track, "track of an instance", "Pass a `Track`, or None.")
         self._free("track").track_object = track
 
     @property
@@ -128,7 +136,7 @@ class Instance:
 
     @tracking_score.setter
     def tracking_score(self, score: float | None) -> None:
-        self._free("tracking_score").tracking_score_value = score
+        self._free("tracking_score").tracking_score_value = as_score(score, "tracking_score")
 
     @property
     def score(self) -> float | None:
@@ -149,6 +157,9 @@ class Instance:
 
     @from_predicted.setter
     def from_predicted(self, instance: PredictedInstance | None) -> None:
+        if instance is not None:
+            remedy = "Pass a prediction, or None."
+            require_type(instance, PredictedInstance, "from_predicted of an instance", remedy)
         self._free("from_predicted").from_predicted = instance
 
     @property
@@ -185,16 +196,6 @@ class Instance:
         array: FloatArray = self._source.xy(self._row, invisible_as_nan=invisible_as_nan)
         return array
 
-    def get_points_array(self, copy: bool = True, invisible_as_nan: bool = False) -> FloatArray:
-        """Return coordinates, invisible points included unless asked otherwise."""
-        del copy  # a copy is always made
-        return self.numpy(invisible_as_nan=invisible_as_nan)
-
-    @property
-    def points_array(self) -> FloatArray:
-        """Coordinates: float64, shape ``(n_nodes, 2)``, NaN = missing or invisible."""
-        return self.numpy()
-
     @property
     def nodes(self) -> tuple[Node, ...]:
         """Nodes that have a point."""
@@ -209,40 +210,9 @@ class Instance:
     def nodes_points(self) -> list[tuple[Node, Point]]:
         """Pairs of node and point, without missing points."""
         present = ~np.isnan(self.numpy(invisible_as_nan=False)).any(axis=1)
+        places = np.flatnonzero(present).tolist()
         nodes = self.skeleton.nodes
-        return [(nodes[i], self._point(i)) for i in np.flatnonzero(present).tolist()]
-
-    @property
-    def n_visible_points(self) -> int:
-        """Number of points that are neither missing nor invisible."""
-        return int((~np.isnan(self.numpy()).any(axis=1)).sum())
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether every point is missing."""
-        return bool(np.isnan(self.numpy(invisible_as_nan=False)).any(axis=1).all())
-
-    @property
-    def bounding_box(self) -> FloatArray:
-        """``[y1, x1, y2, x2]`` of the visible points: float64, NaN when there are none."""
-        points = self.numpy()
-        points = points[~np.isnan(points).any(axis=1)]
-        if not len(points):
-            return np.full(4, np.nan)
-        return np.concatenate([points.min(axis=0)[::-1], points.max(axis=0)[::-1]])
-
-    @property
-    def midpoint(self) -> FloatArray:
-        """Centre ``[x, y]`` of the bounding box."""
-        y1, x1, y2, x2 = self.bounding_box
-        return np.array([(x1 + x2) / 2, (y1 + y2) / 2])
-
-    @property
-    def centroid(self) -> FloatArray:
-        """Median ``[x, y]`` of the visible points: float64, NaN when there are none."""
-        points = self.numpy()
-        points = points[~np.isnan(points).any(axis=1)]
-        return np.median(points, axis=0) if len(points) else np.full(2, np.nan)
+        return list(zip([nodes[k] for k in places], self._points(places), strict=True))
 
     def matches(self, other: Instance) -> bool:
         """Tell whether two instances say the same.
@@ -258,43 +228,53 @@ class Instance:
             type(self) is type(other)
             and self.frame_idx == other.frame_idx
             and self.skeleton.matches(other.skeleton)
-            and _tracks_match(self.track, other.track)
-            and _points_match(self, other)
+            and tracks_match(self.track, other.track)
+            and points_match(self, other)
         )
 
     def copy(self) -> Instance:
         """Return a detached copy that keeps skeleton and track; it is in no frame."""
-        made = type(self)(self.skeleton, track=self.track, tracking_score=self.tracking_score)
-        values: InstanceValues = made._source
+        source, row = self._source, self._row
+        values = InstanceValues(self.skeleton, {}, predicted=self._is_predicted)
+        values.copy_of = source.identity(row) if isinstance(source, Rows) else source.copy_of
+        values.track_object = self.track
         values.from_predicted = self.from_predicted
         values.score_value = self.score
+        values.tracking_score_value = self.tracking_score
         values.xy_array[:] = self.numpy(invisible_as_nan=False)
         for name, column in values.point_columns.items():
-            column[:] = self._source.point_values(self._row, name)
+            column[:] = source.point_values(row, name)
+        made = type(self).__new__(type(self))
+        made._source = values
+        made._row = 0
         return made
 
     def _free(self, what: str) -> InstanceValues:
         source = self._source
         return source if isinstance(source, InstanceValues) else refuse(what)
 
-    def _point(self, place: int) -> Point:
-        x, y = self._source.xy(self._row, invisible_as_nan=False)[place].tolist()
-        flags = [bool(self._source.point_values(self._row, n)[place]) for n in _FLAGS]
-        point = self._make_point(place, x, y, *flags)
-        if self.is_attached:
+    def _points(self, places: Sequence[int]) -> list[Point]:
+        """Return points by place: read-only ones of a row, or bound to detached values."""
+        source, row, predicted = self._source, self._row, self._is_predicted
+        if isinstance(source, InstanceValues):
+            nodes = source.skeleton_object.nodes
+            bound = BoundPredictedPoint if predicted else BoundPoint
+            return [bound(source, nodes[place]) for place in places]
+        names = ("visible", "complete", "score") if predicted else ("visible", "complete")
+        xy = source.xy(row, invisible_as_nan=False).tolist()
+        rest = [source.point_values(row, name).tolist() for name in names]
+        make = PredictedPoint if predicted else Point
+        points: list[Point] = [make(*xy[k], *(values[k] for values in rest)) for k in places]
+        for point in points:
             point.freeze()
-        return point
-
-    def _make_point(self, place: int, x: float, y: float, visible: bool, complete: bool) -> Point:
-        del place
-        return Point(x, y, visible, complete)
+        return points
 
     def __getitem__(self, node: NodeLike) -> Point:
         """Return the point of a node; a missing one has NaN coordinates."""
-        return self._point(self.skeleton.index(node))
+        return self._points([self.skeleton.index(node)])[0]
 
-    def __setitem__(self, node: NodeLike, point: Point) -> None:
-        """Set the point of a node of a detached instance."""
+    def __setitem__(self, node: NodeLike, point: PointLike) -> None:
+        """Set the point of a node of a detached instance; a pair of coordinates will do."""
         self._free(f"point {node!r}").set_point(self.skeleton.index(node), point)
 
     def __contains__(self, node: NodeLike) -> bool:
@@ -305,14 +285,6 @@ class Instance:
             return False
         return not np.isnan(self.numpy(invisible_as_nan=False)[place]).any()
 
-    def __len__(self) -> int:
-        """Return the number of points that are not missing."""
-        return int((~np.isnan(self.numpy(invisible_as_nan=False)).any(axis=1)).sum())
-
-    def __bool__(self) -> bool:
-        """Be true, also without points."""
-        return True
-
     def __eq__(self, other: object) -> bool:
         """Compare rows within one project, contents otherwise."""
         if self is other:
@@ -320,21 +292,37 @@ class Instance:
         if not isinstance(other, Instance):
             return NotImplemented
         mine, theirs = self._source, other._source
-        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.objects is theirs.objects:
+        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.lineage is theirs.lineage:
             same: bool = (
                 mine.columns.instance_id[self._row] == theirs.columns.instance_id[other._row]
             )
             return same
         return (
             self.matches(other)
-            and _scores_match(self.score, other.score)
-            and _scores_match(self.tracking_score, other.tracking_score)
+            and scores_match(self.score, other.score)
+            and scores_match(self.tracking_score, other.tracking_score)
         )
 
     def __hash__(self) -> int:
-        """Hash the coordinates, which equal instances share."""
-        xy = np.nan_to_num(self.numpy(invisible_as_nan=False), nan=np.inf) + 0.0
-        return hash(xy.tobytes())
+        """Hash the coordinates in the order of node names, which equal instances share."""
+        xy = self.numpy(invisible_as_nan=False)
+        order = self.skeleton.places_by_name
+        xy = xy if order is None else xy[order]
+        xy[np.isnan(xy)] = np.inf
+        return hash((xy + 0.0).tobytes())
+
+    def __copy__(self) -> Instance:
+        """Copy as `copy` does."""
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle a view as a detached instance of a detached frame."""
+        source = self._source
+        if isinstance(source, InstanceValues):
+            return super().__reduce_ex__(protocol)
+        frame = source.frame_row(self._row)
+        place = self._row - source.instance_start[frame]
+        return _itself, (_portable_frame(source, frame).instances[place],)
 
     def __repr__(self) -> str:
         """Say where it is and how much of it is labelled."""
@@ -383,7 +371,7 @@ class PredictedInstance(Instance):
         from_predicted: PredictedInstance | None = None,
     ) -> None:
         super().__init__(skeleton, points, track, from_predicted, frame, tracking_score)
-        self._source.score_value = score
+        self.score = score
 
     @classmethod
     def from_numpy(  # type: ignore[override]  # the classic signatures differ
@@ -418,7 +406,7 @@ class PredictedInstance(Instance):
 
     @score.setter
     def score(self, score: float | None) -> None:
-        self._free("score").score_value = score
+        self._free("score").score_value = as_score(score, "score")
 
     @property
     def scores(self) -> FloatArray:
@@ -431,40 +419,8 @@ class PredictedInstance(Instance):
         """``x, y, score``: float64, shape ``(n_nodes, 3)``, NaN = missing."""
         return np.column_stack([self.numpy(), self.scores])
 
-    def _make_point(self, place: int, x: float, y: float, visible: bool, complete: bool) -> Point:
-        return PredictedPoint(x, y, visible, complete, float(self.scores[place]))
 
-
-_FLAGS = ("visible", "complete")
-
-
-def _scores_match(a: float | None, b: float | None) -> bool:
-    """Compare in the precision of the tables, which detached values exceed."""
-    return a == b or (a is not None and b is not None and np.float32(a) == np.float32(b))
-
-
-def _tracks_match(a: Track | None, b: Track | None) -> bool:
-    return a is b or (a is not None and b is not None and a.matches(b))
-
-
-def _points_match(a: Instance, b: Instance) -> bool:
-    order = [b.skeleton.index(name) for name in a.skeleton.node_names]
-    if not np.array_equal(
-        a.numpy(invisible_as_nan=False), b.numpy(invisible_as_nan=False)[order], equal_nan=True
-    ):
-        return False
-    missing = np.isnan(a.numpy(invisible_as_nan=False)).any(axis=1)
-    return all(
-        np.array_equal(
-            np.where(missing, 0, a._source.point_values(a._row, name)),
-            np.where(missing, 0, b._source.point_values(b._row, name)[order]),
-            equal_nan=True,
-        )
-        for name in (*_FLAGS, "score")
-    )
-
-
-class InstanceList(list[Instance]):
+class InstanceList(FrozenList[Instance]):
     """The instances of an attached frame: a list that refuses to be changed in place."""
 
     __slots__ = ()
@@ -473,12 +429,6 @@ class InstanceList(list[Instance]):
     def of_rows(cls, rows: Rows, start: int, stop: int) -> InstanceList:
         """Views of consecutive instance rows."""
         return cls([instance_view(rows, row) for row in range(start, stop)])
-
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        refuse("the list of instances")
-
-    append = extend = insert = remove = clear = sort = reverse = pop = _refuse
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
 
 
 class LabeledFrame:
@@ -490,7 +440,8 @@ class LabeledFrame:
     Args:
         video: The video.
         frame_idx: 0-based index in the video.
-        instances: User and predicted instances, in order.
+        instances: User and predicted instances, in order. Those that are in another
+            frame, and views of labels, are copied.
         is_negative: Whether a person marked the frame as showing no animal.
 
     Examples:
@@ -513,13 +464,10 @@ class LabeledFrame:
         *,
         is_negative: bool = False,
     ) -> None:
-        values = FrameValues(video, frame_idx, is_negative=is_negative)
+        values = FrameValues(self, video, frame_idx, is_negative=is_negative)
         self._source = values
         self._row = 0
-        for instance in instances:
-            taken = instance.copy() if instance.is_attached else instance
-            taken._source.frame = self
-            values.instances.append(taken)
+        values.instances.extend(instances)
 
     @property
     def is_attached(self) -> bool:
@@ -532,17 +480,29 @@ class LabeledFrame:
         video: Video = self._source.video(self._row)
         return video
 
+    @video.setter
+    def video(self, video: Video) -> None:
+        self._free("video").set_video(video)
+
     @property
     def frame_idx(self) -> int:
         """0-based index in the video."""
         index: int = self._source.frame_idx(self._row)
         return index
 
+    @frame_idx.setter
+    def frame_idx(self, frame_idx: int) -> None:
+        self._free("frame_idx").set_frame_idx(frame_idx)
+
     @property
     def is_negative(self) -> bool:
         """Whether a person marked the frame as showing no animal."""
         negative: bool = self._source.is_negative(self._row)
         return negative
+
+    @is_negative.setter
+    def is_negative(self, is_negative: bool) -> None:
+        self._free("is_negative").is_negative_value = bool(is_negative)
 
     @property
     def instances(self) -> list[Instance]:
@@ -552,6 +512,14 @@ class LabeledFrame:
             return source.instances
         start = source.instance_start
         return InstanceList.of_rows(source, start[self._row], start[self._row + 1])
+
+    @instances.setter
+    def instances(self, instances: Iterable[Instance]) -> None:
+        self._free("instances").instances.become(instances)
+
+    def _free(self, what: str) -> FrameValues:
+        source = self._source
+        return source if isinstance(source, FrameValues) else refuse(what)
 
     @property
     def user_instances(self) -> list[Instance]:
@@ -601,20 +569,14 @@ class LabeledFrame:
     @property
     def unused_predictions(self) -> list[PredictedInstance]:
         """Predictions that no user instance replaces, by link or by track."""
-        users = self.user_instances
-        tracks = {id(i.track) for i in users if i.track is not None}
-        origins = [i.from_predicted for i in users if i.from_predicted is not None]
-        return [
-            p
-            for p in self.predicted_instances
-            if p not in origins and (p.track is None or id(p.track) not in tracks)
-        ]
+        return _unused(self.instances)
 
     @property
     def instances_to_show(self) -> list[Instance]:
         """User instances, and predictions that none of them replaces, in order."""
-        unused = self.unused_predictions
-        return [i for i in self.instances if type(i) is Instance or i in unused]
+        mine = self.instances
+        unused = {id(prediction) for prediction in _unused(mine)}
+        return [i for i in mine if type(i) is Instance or id(i) in unused]
 
     @property
     def training_instances(self) -> list[Instance]:
@@ -648,16 +610,20 @@ class LabeledFrame:
 
     def copy(self) -> LabeledFrame:
         """Return a detached copy; links between its own instances are kept."""
-        mine = self.instances
-        made = LabeledFrame(
-            self.video, self.frame_idx, [i.copy() for i in mine], is_negative=self.is_negative
+        return LabeledFrame(
+            self.video, self.frame_idx, self.instances, is_negative=self.is_negative
         )
-        copies = made.instances
-        for copy in copies:
-            origin = copy.from_predicted
-            if origin is not None and origin in mine:
-                copy.from_predicted = copies[mine.index(origin)]  # type: ignore[assignment]
-        return made
+
+    def __copy__(self) -> LabeledFrame:
+        """Copy as `copy` does."""
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle a view as a detached frame, not with all that it is a view of."""
+        source = self._source
+        if isinstance(source, FrameValues):
+            return super().__reduce_ex__(protocol)
+        return _itself, (_portable_frame(source, self._row),)
 
     def __len__(self) -> int:
         """Return the number of instances."""
@@ -681,8 +647,10 @@ class LabeledFrame:
         return self.instances[place]
 
     def index(self, instance: Instance) -> int:
-        """Return the place of an instance."""
-        return self.instances.index(instance)
+        """Return the place of an instance: of itself, or of the first that is equal."""
+        mine = self.instances
+        itself = [place for place, one in enumerate(mine) if one is instance]
+        return itself[0] if itself else mine.index(instance)
 
     def __eq__(self, other: object) -> bool:
         """Compare rows within one project, contents otherwise."""
@@ -691,7 +659,7 @@ class LabeledFrame:
         if not isinstance(other, LabeledFrame):
             return NotImplemented
         mine, theirs = self._source, other._source
-        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.objects is theirs.objects:
+        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.lineage is theirs.lineage:
             same: bool = mine.frames.frame_id[self._row] == theirs.frames.frame_id[other._row]
             return same
         return (
@@ -728,3 +696,43 @@ def frame_view(rows: Rows, row: int) -> LabeledFrame:
     view._source = rows
     view._row = row
     return view
+
+
+def _unused(instances: Iterable[Instance]) -> list[PredictedInstance]:
+    """Return predictions that no user instance replaces, by link or by track."""
+    users = [i for i in instances if type(i) is Instance]
+    tracks = {id(i.track) for i in users if i.track is not None}
+    origins = [i.from_predicted for i in users]
+    used = {key for origin in origins if origin is not None for key in keys_of(origin)}
+    return [
+        i
+        for i in instances
+        if isinstance(i, PredictedInstance)
+        and used.isdisjoint(keys_of(i))
+        and (i.track is None or id(i.track) not in tracks)
+    ]
+
+
+def _portable_frame(rows: Rows, row: int) -> LabeledFrame:
+    """Return a detached copy of a frame for a pickle: the same one all through a pickle.
+
+    A prediction of another frame that is referred to goes along alone, as links could
+    lead from frame to frame through the whole project.
+    """
+    values = rows.portable.get(row)
+    if values is None:
+        made = frame_view(rows, row).copy()
+        values = made._source
+        for instance in values.instances:
+            origin = instance.from_predicted
+            if origin is not None and origin.is_attached:
+                instance.from_predicted = origin.copy()
+                instance.from_predicted.from_predicted = None
+        rows.portable[row] = values
+    frame: LabeledFrame = values.frame
+    return frame
+
+
+def _itself(value: Any) -> Any:
+    """Return what a view was pickled as."""
+    return value

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NoReturn, TypeVar
+
 from tabular_labels.errors import ReadOnlyError
 
-__all__ = ["Freezable"]
+__all__ = ["Freezable", "FrozenList"]
+
+T = TypeVar("T")
 
 
 class Freezable:
@@ -14,6 +18,7 @@ class Freezable:
     """
 
     __slots__ = ("_is_frozen",)
+    _advice = "Change a copy (`.copy()`) and build new labels from it."
 
     def freeze(self) -> None:
         """Refuse every later assignment."""
@@ -28,7 +33,7 @@ class Freezable:
         if self.is_frozen:
             message = (
                 f"this {type(self).__name__} belongs to labels and was to be changed in place, "
-                "expected a free one. Change a copy (`.copy()`) and build new labels from it."
+                f"expected a free one. {self._advice}"
             )
             raise ReadOnlyError(message)
 
@@ -36,3 +41,31 @@ class Freezable:
         """Assign unless frozen."""
         self._require_free()
         object.__setattr__(self, name, value)
+
+
+class FrozenList(list[T]):
+    """A list that refuses to be changed in place; otherwise like any list.
+
+    Copies and pickles are plain lists.
+
+    Examples:
+        >>> FrozenList([1, 2]) == [1, 2]
+        True
+    """
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        message = (
+            "this list belongs to labels and was to be changed in place, expected that of a free "
+            "object. Change a copy of the object that has it (`.copy()`) and build new labels "
+            "from that."
+        )
+        raise ReadOnlyError(message)
+
+    append = extend = insert = remove = clear = sort = reverse = pop = _refuse
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy as a plain list."""
+        return list, (list(self),)

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from tabular_labels.model import schema
+from tabular_labels.model.arguments import require_index
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.tables import Catalog
@@ -117,8 +118,12 @@ def _skeletons(catalog: Catalog) -> dict[int, Skeleton]:
             kind: links.filter(pl.col("kind") == kind).select("source", "target").rows()
             for kind in ("edge", "symmetry")
         }
+        # The tables may hold a pair both ways; for objects it is one.
+        symmetries: dict[frozenset[int], tuple[int, int]] = {}
+        for pair in pairs["symmetry"]:
+            symmetries.setdefault(frozenset(pair), pair)
         nodes = [Node(n, w) for n, w in mine.select("name", "weight").iter_rows()]
-        made[key] = Skeleton(nodes, pairs["edge"], pairs["symmetry"], name)
+        made[key] = Skeleton(nodes, pairs["edge"], symmetries.values(), name)
     return made
 
 
@@ -143,15 +148,15 @@ def catalog_tables(
     """
     places = {id(video): place for place, video in enumerate(videos)}
     anchors = [
-        (places[id(video)], int(frame_idx), float(x), float(y))
+        (places[id(video)], *_anchor(entry))
         for video, entries in (negative_anchors or {}).items()
-        for frame_idx, x, y in entries
+        for entry in entries
     ]
     return {
         "videos": _table(
             schema.VIDEOS,
             [
-                (i, v.filename, json.dumps(v.backend), *_shape(v), v.fps)
+                (i, v.filename, json.dumps(v.plain_backend()), *_shape(v), v.fps)
                 for i, v in enumerate(videos)
             ],
         ),
@@ -173,6 +178,17 @@ def catalog_tables(
         ),
         "negative_anchors": _table(schema.NEGATIVE_ANCHORS, anchors),
     }
+
+
+def _anchor(entry: Sequence[float]) -> tuple[int, float, float]:
+    if len(entry) != 3:
+        message = (
+            f"negative anchor: found {entry!r}, expected (frame_idx, x, y). "
+            "Pass three numbers for each."
+        )
+        raise ValueError(message)
+    frame_idx, x, y = entry
+    return require_index(frame_idx, "frame_idx of a negative anchor"), float(x), float(y)
 
 
 def _table(table_schema: schema.TableSchema, rows: list[tuple[Any, ...]]) -> pl.DataFrame:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
+from tabular_labels._types import IntArray
 from tabular_labels.errors import UnknownNodeError
-from tabular_labels.model.freezing import Freezable
+from tabular_labels.model.arguments import require_type
+from tabular_labels.model.freezing import Freezable, FrozenList
 
 __all__ = ["Edge", "Node", "NodeLike", "Skeleton"]
 
@@ -25,6 +30,7 @@ class Node(Freezable):
     """
 
     __slots__ = ("name", "weight")
+    _advice = "Change a copy of its skeleton (`skeleton.copy()`) and build new labels from that."
 
     def __init__(self, name: str, weight: float = 1.0) -> None:
         self.name = str(name)
@@ -33,6 +39,10 @@ class Node(Freezable):
     def matches(self, other: Node) -> bool:
         """Tell whether name and weight are equal."""
         return self.name == other.name and self.weight == other.weight
+
+    def copy(self) -> Node:
+        """Return a free copy."""
+        return Node(self.name, self.weight)
 
     def __repr__(self) -> str:
         """Show the constructor call."""
@@ -50,6 +60,16 @@ class Edge(NamedTuple):
     destination: Node
 
 
+class _Form(NamedTuple):
+    """What comparisons of a skeleton look at."""
+
+    names: tuple[str, ...]
+    name_set: frozenset[str]
+    edges: frozenset[tuple[str, str]]
+    by_name: IntArray | None
+    """Places of the nodes in the order of their names; None when that is their order."""
+
+
 class Skeleton(Freezable):
     """Nodes in order, with directed edges and undirected symmetries.
 
@@ -62,7 +82,8 @@ class Skeleton(Freezable):
 
     Raises:
         UnknownNodeError: An edge or symmetry names a node that is not there.
-        ValueError: Two nodes share a name, or an edge is given twice.
+        ValueError: Two nodes share a name, or an edge or symmetry is given twice.
+        TypeError: A node is neither a `Node` nor a name.
 
     Examples:
         >>> fly = Skeleton(["head", "thorax"], edges=[("head", "thorax")], name="fly")
@@ -75,7 +96,7 @@ class Skeleton(Freezable):
         ``sleap.skeleton.Skeleton``.
     """
 
-    __slots__ = ("_index", "edges", "name", "nodes", "symmetries")
+    __slots__ = ("_form_made", "_index", "_nodes_seen", "edges", "name", "nodes", "symmetries")
 
     def __init__(
         self,
@@ -89,6 +110,7 @@ class Skeleton(Freezable):
         self.edges: list[Edge] = []
         self.symmetries: list[tuple[Node, Node]] = []
         self._index: dict[str, int] = {}
+        self._nodes_seen: list[Node] = []
         for node in () if isinstance(nodes, str) else nodes:
             self.add_node(node)
         for source, destination in edges:
@@ -99,8 +121,10 @@ class Skeleton(Freezable):
     def add_node(self, node: Node | str) -> Node:
         """Append a node, and return it."""
         self._require_free()
-        node = Node(node) if isinstance(node, str) else node
-        if node.name in self._index:
+        if isinstance(node, str):
+            node = Node(node)
+        require_type(node, Node, "node of a skeleton", "Pass a `Node` or its name.")
+        if self._find(node.name) is not None:
             message = (
                 f"skeleton {self.name!r} already has a node {node.name!r}, expected unique names. "
                 "Give the node another name."
@@ -120,9 +144,35 @@ class Skeleton(Freezable):
         self.edges.append(edge)
 
     def add_symmetry(self, left: NodeLike, right: NodeLike) -> None:
-        """Append a pair of counterparts."""
+        """Append a pair of counterparts.
+
+        Raises:
+            ValueError: They are a pair already, in either direction.
+        """
         self._require_free()
-        self.symmetries.append((self[left], self[right]))
+        pair = self[left], self[right]
+        if pair in self.symmetries or pair[::-1] in self.symmetries:
+            message = f"symmetry {pair} is there already, expected each once. Leave it out."
+            raise ValueError(message)
+        self.symmetries.append(pair)
+
+    def has_node(self, node: Node | str) -> bool:
+        """Tell whether a node, or a node of that name, is there."""
+        return node in self
+
+    def has_edge(self, source: NodeLike, destination: NodeLike) -> bool:
+        """Tell whether an edge leads from one node to another, given as nodes or names.
+
+        Examples:
+            >>> fly = Skeleton(["head", "tail"], edges=[("head", "tail")])
+            >>> fly.has_edge("head", "tail"), fly.has_edge("tail", "head")
+            (True, False)
+        """
+        try:
+            edge = Edge(self[source], self[destination])
+        except UnknownNodeError:
+            return False
+        return edge in self.edges
 
     @property
     def node_names(self) -> list[str]:
@@ -155,15 +205,67 @@ class Skeleton(Freezable):
         Raises:
             UnknownNodeError: The skeleton has no such node.
         """
-        if isinstance(node, int):
-            if not -len(self.nodes) <= node < len(self.nodes):
-                raise UnknownNodeError(node, self.node_names)
-            return node % len(self.nodes)
-        name = node.name if isinstance(node, Node) else node
+        if not isinstance(node, str | Node):
+            return self._place(node)
+        name = node if isinstance(node, str) else node.name
+        place = self._find(name)
+        if place is None:
+            raise UnknownNodeError(name, self.node_names)
+        return place
+
+    def _place(self, node: object) -> int:
+        """Return a place that is given as a whole number of any kind."""
         try:
-            return self._index[name]
-        except KeyError:
-            raise UnknownNodeError(name, self.node_names) from None
+            place = operator.index(node)  # type: ignore[arg-type]  # that is the question
+        except TypeError:
+            raise UnknownNodeError(node, self.node_names) from None
+        if not -len(self.nodes) <= place < len(self.nodes):
+            raise UnknownNodeError(place, self.node_names)
+        return place % len(self.nodes)
+
+    def _find(self, name: str) -> int | None:
+        """Return a name's place; nodes of a free skeleton may have been renamed or moved."""
+        place = self._index.get(name)
+        if place is not None and place < len(self.nodes) and self.nodes[place].name == name:
+            return place
+        index = {node.name: place for place, node in enumerate(self.nodes)}
+        object.__setattr__(self, "_index", index)
+        return index.get(name)
+
+    def seen_nodes(self) -> list[Node]:
+        """Return the nodes of now: a list that later changes of the skeleton leave alone."""
+        if self._nodes_seen != self.nodes:
+            object.__setattr__(self, "_nodes_seen", list(self.nodes))
+        return self._nodes_seen
+
+    def _form(self) -> _Form:
+        made: _Form | None = getattr(self, "_form_made", None)
+        if made is None:
+            names = tuple(self.node_names)
+            by_name = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+            is_sorted = bool((by_name == np.arange(len(names))).all())
+            edges = frozenset(self.edge_names)
+            made = _Form(names, frozenset(names), edges, None if is_sorted else by_name)
+            if self.is_frozen:
+                object.__setattr__(self, "_form_made", made)
+        return made
+
+    @property
+    def places_by_name(self) -> IntArray | None:
+        """Places of the nodes in the order of their names; None when they stand so."""
+        return self._form().by_name
+
+    def places_in(self, other: Skeleton) -> IntArray | None:
+        """Return where our nodes stand in a skeleton that matches; None when alike.
+
+        Examples:
+            >>> Skeleton(["a", "b"]).places_in(Skeleton(["b", "a"])).tolist()
+            [1, 0]
+        """
+        names = self._form().names
+        if self is other or names == other._form().names:
+            return None
+        return np.array([other.index(name) for name in names], np.int64)
 
     def matches(self, other: Skeleton) -> bool:
         """Tell whether node names (in any order) and edges (as they are) are equal.
@@ -175,19 +277,25 @@ class Skeleton(Freezable):
             >>> a.matches(Skeleton(["x", "y"], edges=[("y", "x")]))
             False
         """
-        return set(self.node_names) == set(other.node_names) and set(self.edge_names) == set(
-            other.edge_names
-        )
+        if self is other:
+            return True
+        mine, theirs = self._form(), other._form()
+        return mine.name_set == theirs.name_set and mine.edges == theirs.edges
 
     def copy(self) -> Skeleton:
         """Return a free copy with new nodes."""
-        nodes = [Node(node.name, node.weight) for node in self.nodes]
+        nodes = [node.copy() for node in self.nodes]
         return Skeleton(nodes, self.edge_inds, self.symmetry_inds, self.name)
 
     def freeze(self) -> None:
         """Refuse every later change, of the nodes too."""
+        if self.is_frozen:
+            return
         for node in self.nodes:
             node.freeze()
+        self.nodes = FrozenList(self.nodes)
+        self.edges = FrozenList(self.edges)
+        self.symmetries = FrozenList(self.symmetries)
         super().freeze()
 
     def __getitem__(self, node: NodeLike) -> Node:
@@ -198,7 +306,7 @@ class Skeleton(Freezable):
         """Tell whether a node, or a node of that name, is there."""
         if isinstance(node, Node):
             return any(node is mine for mine in self.nodes)
-        return node in self._index
+        return isinstance(node, str) and self._find(node) is not None
 
     def __len__(self) -> int:
         """Return the number of nodes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tabular_labels.model.arguments import require_index
 from tabular_labels.model.video import Video
 
 __all__ = ["SuggestionFrame"]
@@ -25,7 +26,7 @@ class SuggestionFrame:
 
     def __init__(self, video: Video, frame_idx: int, group: int | None = None) -> None:
         self.video = video
-        self.frame_idx = int(frame_idx)
+        self.frame_idx = require_index(frame_idx, "frame_idx of a suggestion")
         self.group = group
 
     def __iter__(self) -> Iterator[Video | int]:

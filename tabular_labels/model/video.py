@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from tabular_labels.model.freezing import Freezable
+from tabular_labels.model.freezing import Freezable, FrozenList
 
 __all__ = ["Video"]
 
@@ -37,7 +38,16 @@ class Video(Freezable):
         ``sleap.io.video.Video``.
     """
 
-    __slots__ = ("backend", "channels", "filename", "fps", "height", "n_frames", "width")
+    __slots__ = (
+        "_canonical_made",
+        "backend",
+        "channels",
+        "filename",
+        "fps",
+        "height",
+        "n_frames",
+        "width",
+    )
 
     def __init__(
         self,
@@ -51,7 +61,7 @@ class Video(Freezable):
         fps: float | None = None,
     ) -> None:
         self.filename = os.fspath(filename)
-        self.backend: dict[str, Any] = (
+        self.backend: Mapping[str, Any] = (
             dict(backend) if backend is not None else {"filename": self.filename}
         )
         self.n_frames = n_frames
@@ -112,13 +122,33 @@ class Video(Freezable):
             >>> Video.from_filename("a.mp4").matches(Video.from_filename("a.mp4"))
             True
         """
-        return self.filename == other.filename and _canonical(self.backend) == _canonical(
-            other.backend
+        return self is other or (
+            self.filename == other.filename and self._canonical() == other._canonical()
         )
 
     def copy(self) -> Video:
         """Return a free copy."""
-        return Video(self.filename, json.loads(_canonical(self.backend)), **self._facts())
+        return Video(self.filename, self.plain_backend(), **self._facts())
+
+    def plain_backend(self) -> dict[str, Any]:
+        """Return what is stored about opening it, as dicts and lists of its own."""
+        plain: dict[str, Any] = _plain(self.backend)
+        return plain
+
+    def freeze(self) -> None:
+        """Refuse every later change, also inside ``backend``."""
+        if self.is_frozen:
+            return
+        self.backend = _read_only(self.backend)
+        super().freeze()
+
+    def _canonical(self) -> str:
+        made: str | None = getattr(self, "_canonical_made", None)
+        if made is None:
+            made = json.dumps(self.plain_backend(), sort_keys=True)
+            if self.is_frozen:
+                object.__setattr__(self, "_canonical_made", made)
+        return made
 
     def _facts(self) -> dict[str, Any]:
         names = ("n_frames", "height", "width", "channels", "fps")
@@ -138,11 +168,19 @@ class Video(Freezable):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the values and whether labels own it."""
-        return _restore, (self.filename, self.backend, self._facts(), self.is_frozen)
+        return _restore, (self.filename, self.plain_backend(), self._facts(), self.is_frozen)
 
 
-def _canonical(backend: Mapping[str, Any]) -> str:
-    return json.dumps(backend, sort_keys=True)
+def _read_only(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _read_only(item) for key, item in value.items()})
+    return FrozenList(map(_read_only, value)) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _restore(

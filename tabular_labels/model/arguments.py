@@ -1,0 +1,54 @@
+"""What callers pass to constructors, looked at before it can mislead."""
+
+from __future__ import annotations
+
+import operator
+from typing import TypeVar
+
+__all__ = ["require_index", "require_type"]
+
+T = TypeVar("T")
+
+
+def require_type(value: object, cls: type[T], what: str, remedy: str) -> T:
+    """Return a value that is of a class.
+
+    Args:
+        value: What was passed.
+        cls: What it must be.
+        what: How the message calls it.
+        remedy: What to do, a sentence.
+
+    Raises:
+        TypeError: It is of another class.
+
+    Examples:
+        >>> require_type("a", str, "name", "Pass a string.")
+        'a'
+    """
+    if isinstance(value, cls):
+        return value
+    message = f"{what}: found {_shown(value)}, expected a {cls.__name__}. {remedy}"
+    raise TypeError(message)
+
+
+def require_index(value: object, what: str) -> int:
+    """Return a whole number of any kind as an int.
+
+    Raises:
+        TypeError: It is not whole; nothing is rounded.
+
+    Examples:
+        >>> require_index(3, "frame_idx")
+        3
+    """
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        message = f"{what}: found {_shown(value)}, expected a whole number. Pass an int."
+        raise TypeError(message) from None
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

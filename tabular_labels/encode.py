@@ -21,6 +21,7 @@ from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.tables import Catalog, LabelTables
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
+from tabular_labels.owned import keys_of
 from tabular_labels.views import Instance, LabeledFrame
 
 __all__ = ["encode"]

@@ -80,7 +80,10 @@ class RangeList:
             self.insert(new_range)
 
     def remove(self, gone: Range) -> None:
-        """Cut a range out."""
+        """Cut a range out; an empty one cuts nothing."""
+        start, stop = _bounds(gone)
+        if stop <= start:
+            return
         before, _, after = self.cut_range(gone)
         self.list = [*before.list, *after.list]
 

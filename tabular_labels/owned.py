@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from tabular_labels.geometry import InstanceGeometry
-from tabular_labels.model.arguments import require_type
 
 __all__ = ["OwnedInstances", "keys_of", "relink"]
 
@@ -123,7 +122,10 @@ def _is_held(instance: Any) -> bool:
 def _checked(instances: Iterable[Any]) -> list[Any]:
     found = list(instances)
     for instance in found:
-        require_type(
-            instance, InstanceGeometry, "instance of a frame", "Pass `Instance(skeleton, points)`."
-        )
+        if not isinstance(instance, InstanceGeometry):
+            message = (
+                f"instance of a frame: found {type(instance).__name__} {instance!r:.60}, expected "
+                "an Instance. Pass `Instance(skeleton, points)`."
+            )
+            raise TypeError(message)
     return found

@@ -1,8 +1,11 @@
 """Frames and instances: detached values and views say the same."""
 
+import copy
 import pickle
+from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tabular_labels.errors import ReadOnlyError, UnknownNodeError
@@ -136,11 +139,11 @@ def test_attached_views_refuse_to_be_changed_and_say_what_to_do() -> None:
 
 
 def test_copy_is_detached_and_keeps_links() -> None:
-    copy = Labels([detached_frame()])[0].copy()
-    assert not copy.is_attached
-    assert copy[0].from_predicted is copy[1]
-    copy[0].track = None
-    assert copy[0].track is None
+    made = Labels([detached_frame()])[0].copy()
+    assert not made.is_attached
+    assert made[0].from_predicted is made[1]
+    made[0].track = None
+    assert made[0].track is None
 
 
 def test_array_of_wrong_shape_is_an_error() -> None:
@@ -156,3 +159,225 @@ def test_frame_sorts_out_which_predictions_are_unused() -> None:
     assert both.instances_to_show == [both[0], spare]
     assert both.find(track=TRACK, user=True) == [both[0]]
     assert both.find(track=None) == [spare]
+
+
+def make_fly() -> Skeleton:
+    return Skeleton(["a", "b"], edges=[("a", "b")])
+
+
+def test_views_of_renumbered_or_blanked_rows_are_compared_by_content() -> None:
+    fly = make_fly()
+    labels = Labels([LabeledFrame(VIDEO, k, [Instance(fly, [[k, 2], [3, 4]])]) for k in range(4)])
+    repeated = labels.extract([1, 1, 2])
+    assert repeated[0] != labels[0]
+    assert repeated[0] == labels[1]
+    assert repeated[0][0] != labels[0][0]
+    blanked = labels.filter(points=pl.col("node") == "a")
+    assert blanked[0][0] != labels[0][0]
+    assert blanked[0] != labels[0]
+    again = pickle.loads(pickle.dumps(labels))
+    assert again[1] == again[1]
+    assert again[1] != again[2]
+
+
+def test_equal_instances_have_equal_hashes_whatever_the_order_of_nodes() -> None:
+    turned = Skeleton(["b", "a"], edges=[("a", "b")])
+    a = Instance(make_fly(), {"a": Point(1, 2), "b": Point(np.nan, -0.0)})
+    b = Instance(turned, {"a": Point(1, 2), "b": Point(np.nan, 0.0)})
+    assert a == b
+    assert len({a, b}) == 1
+    view = Labels([LabeledFrame(VIDEO, 0, [b])])[0][0]
+    LabeledFrame(VIDEO, 0, [a])
+    assert len({view, a, b}) == 1
+
+
+def test_points_of_detached_instances_write_through() -> None:
+    user = Instance(make_fly(), [[1, 2], [3, 4]])
+    point, twin = user["a"], user.points[0]
+    point.x = 99
+    twin.visible = False
+    assert (user["a"].x, twin.x, point.visible) == (99, 99, False)
+    assert user["a"] == Point(99, 2, visible=False)
+    assert repr(point) == "Point(x=99.0, y=2.0, visible=False, complete=False)"
+    free = point.copy()
+    free.x = 1
+    assert user["a"].x == 99
+    assert type(pickle.loads(pickle.dumps(point))) is Point
+    predicted = PredictedInstance(make_fly(), [[1, 2, 0.5], [3, 4, 0.5]])
+    point = predicted["b"]
+    assert isinstance(point, PredictedPoint)
+    point.score = 0.75
+    np.testing.assert_array_equal(predicted.scores, [0.5, 0.75])
+    assert predicted["b"].copy() == PredictedPoint(3, 4, score=0.75)
+
+
+def test_advice_about_points_of_labels_can_be_followed() -> None:
+    labels = Labels([LabeledFrame(VIDEO, 0, [Instance(make_fly(), [[1, 2], [3, 4]])])])
+    with pytest.raises(ReadOnlyError, match=r"copy\[node\] = Point"):
+        labels[0][0]["a"].x = 5
+    copy = labels[0][0].copy()
+    copy["a"] = Point(5, 6)
+    assert Labels([LabeledFrame(VIDEO, 0, [copy])])[0][0]["a"] == Point(5, 6)
+
+
+def test_advice_about_frames_of_labels_can_be_followed() -> None:
+    view = Labels([detached_frame()])[0]
+    other = Video("other.mp4")
+    changes = {"frame_idx": 3, "video": other, "instances": [], "is_negative": True}
+    for name, value in changes.items():
+        with pytest.raises(ReadOnlyError, match=r"copy\(\)"):
+            setattr(view, name, value)
+    copy = view.copy()
+    for name, value in changes.items():
+        setattr(copy, name, value)
+    again = Labels([copy])[0]
+    assert (again.frame_idx, again.is_negative, len(again)) == (3, True, 0)
+    assert again.video is other
+
+
+def test_links_lead_to_copies_made_together() -> None:
+    view = Labels([detached_frame()])[0]
+    frame = LabeledFrame(view.video, view.frame_idx, [*view.instances, Instance(FLY)])
+    assert frame[0].from_predicted is frame[1]
+    assert frame.unused_predictions == []
+    assert Labels([frame])[0][0].from_predicted == view[1]
+
+
+def test_links_go_by_identity() -> None:
+    fly = make_fly()
+    first, second = (PredictedInstance(fly, [[1, 1], [2, 2]]) for _ in range(2))
+    user = Instance(fly, [[1, 1], [2, 2]], from_predicted=second)
+    frame = LabeledFrame(VIDEO, 0, [first, second, user])
+    copy = frame.copy()
+    assert copy[2].from_predicted is copy[1]
+    assert [p is first for p in frame.unused_predictions] == [True]
+    assert [i is second for i in frame.instances_to_show] == [False, False]
+    assert frame.index(second) == 1
+    view = Labels([frame])[0]
+    assert view[2].from_predicted == view[1]
+    assert view.unused_predictions == [view[0]]
+    assert view.instances_to_show == [view[0], view[2]]
+
+
+def test_instance_in_two_frames_is_copied_into_the_second() -> None:
+    fly = make_fly()
+    predicted = PredictedInstance(fly, [[1, 1], [2, 2]])
+    user = Instance(fly, [[1, 1], [2, 2]], from_predicted=predicted)
+    a = LabeledFrame(VIDEO, 0, [predicted, user])
+    b = LabeledFrame(VIDEO, 1, [predicted])
+    assert (a[0].frame_idx, b[0].frame_idx) == (0, 1)
+    assert Labels([a, b])[:] == [a, b]
+    link = Labels([b, a])[1][1].from_predicted
+    assert link is not None
+    assert link.frame_idx == 0
+
+
+def test_list_of_a_detached_frame_tells_its_instances_where_they_are() -> None:
+    fly = make_fly()
+    one, two, three = (Instance(fly, [[k, 0], [0, k]]) for k in range(3))
+    frame = LabeledFrame(VIDEO, 5)
+    frame.instances.append(one)
+    frame.instances += [two]
+    frame.instances.insert(0, three)
+    assert [i.frame for i in (one, two, three)] == [frame] * 3
+    assert list(frame) == [three, one, two]
+    assert Labels([frame])[0] == frame
+    assert frame.instances.pop() is two
+    frame.instances.remove(three)
+    assert [i.frame for i in (two, three, one)] == [None, None, frame]
+    frame.instances[0] = two
+    assert [i.frame for i in (one, two)] == [None, frame]
+    frame.instances = [one, one]
+    assert [one.frame, two.frame] == [frame, None]
+    assert frame[1] is not one
+    del frame.instances[:]
+    assert [len(frame), one.frame] == [0, None]
+    frame.instances.extend([one])
+    frame.instances *= 2
+    frame.instances.clear()
+    assert one.frame is None
+    with pytest.raises(TypeError, match="'fly', expected an Instance"):
+        frame.instances.append("fly")  # type: ignore[arg-type]  # the mistake
+
+
+def test_pickled_view_is_small_and_equal_and_knows_its_frame() -> None:
+    fly = make_fly()
+    origin = PredictedInstance(fly, [[0, 1], [2, 3]], score=0.5)
+    frames = [LabeledFrame(VIDEO, 0, [origin, Instance(fly, [[1, 1]] * 2, from_predicted=origin)])]
+    for k in range(1, 300):
+        made = PredictedInstance(fly, [[k, 1], [2, 3]])
+        frames.append(
+            LabeledFrame(VIDEO, k, [made, Instance(fly, [[k, 1]] * 2, from_predicted=origin)])
+        )
+        origin = made
+    labels = Labels(frames)
+    assert len(pickle.dumps(labels[7])) < 4_000
+    assert len(pickle.dumps(labels[7][0])) < 4_000
+    views = list(labels)
+    again = pickle.loads(pickle.dumps(views))
+    assert again == views
+    assert len(pickle.dumps(views)) < 300 * 2_000
+    one, other = pickle.loads(pickle.dumps([labels[7][0], labels[7][1]]))
+    assert one.frame is other.frame
+    assert one.frame == labels[7]
+    assert one.frame[0] is one
+    rebuilt = Labels(again)
+    link = rebuilt[8][1].from_predicted
+    assert link == rebuilt[7][0]
+    assert rebuilt.equals(Labels(views))
+
+
+def test_list_of_a_views_instances_is_copied_and_pickled_as_a_list() -> None:
+    view = Labels([detached_frame()])[0]
+    assert type(copy.copy(view.instances)) is list
+    assert pickle.loads(pickle.dumps(view.instances)) == view.instances
+    assert copy.deepcopy(view) == view
+    made = copy.copy(view)
+    assert made == view
+    made.frame_idx = 8
+    assert copy.copy(view) == view
+    assert copy.copy(view[0]).points == view[0].points
+    assert not copy.copy(view[0]).is_attached
+
+
+def test_points_may_be_pairs_and_nodes_any_whole_number() -> None:
+    user = Instance(make_fly(), {"a": (1, 2)})
+    user[np.int64(1)] = (3, 4)
+    np.testing.assert_array_equal(user.numpy(), [[1, 2], [3, 4]])
+    assert Labels([LabeledFrame(VIDEO, 0, [user])])[0][0][np.int64(0)] == Point(1, 2)
+    with pytest.raises(TypeError, match=r"Point\(x, y\)"):
+        user["a"] = (1, 2, 3)
+    with pytest.raises(TypeError, match=r"Point\(x, y\)"):
+        Instance(make_fly(), {"a": 3})  # type: ignore[arg-type]  # the mistake
+
+
+def test_nan_scores_are_no_scores() -> None:
+    made = PredictedInstance(make_fly(), score=np.nan, tracking_score=np.nan)
+    assert (made.score, made.tracking_score) == (None, None)
+    view = Labels([LabeledFrame(VIDEO, 0, [made])])[0][0]
+    assert (view.score, view.tracking_score) == (None, None)
+    with pytest.raises(TypeError, match="score: found 'high'"):
+        made.score = "high"  # type: ignore[assignment]  # the mistake
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LabeledFrame(VIDEO, 3.7), "frame_idx.*3.7.*whole"),  # type: ignore[arg-type]
+        (lambda: LabeledFrame("a.mp4", 0), "video.*'a.mp4'.*from_filename"),  # type: ignore[arg-type]
+        (lambda: LabeledFrame(VIDEO, 0, ["fly"]), "instance.*'fly'"),  # type: ignore[list-item]
+        (lambda: Instance(FLY, track="A"), "track.*'A'.*Track"),  # type: ignore[arg-type]
+        (lambda: Instance(["a"]), "skeleton.*Skeleton"),  # type: ignore[arg-type]
+        (lambda: Instance(FLY, from_predicted=Instance(FLY)), "from_predicted.*Predicted"),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_arguments_are_refused_with_what_was_found(
+    make: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_scores_of_points_are_refused_where_they_would_be_lost() -> None:
+    with pytest.raises(ValueError, match="PredictedInstance"):
+        Instance(make_fly(), [[1, 2, 0.5], [3, 4, 0.5]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Node(Freezable):
         return f"Node({self.name!r}{weight})"
 
 
-NodeLike: TypeAlias = Node | str | int
+NodeLike: TypeAlias = Node | str | SupportsIndex
 
 
 class Edge(NamedTuple):

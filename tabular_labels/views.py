@@ -16,9 +16,9 @@ from tabular_labels.model.freezing import FrozenList
 from tabular_labels.model.skeleton import Node, NodeLike, Skeleton
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.owned import keys_of
 from tabular_labels.points import BoundPoint, BoundPredictedPoint, Point, PredictedPoint
 from tabular_labels.rows import PREDICTED, Rows, refuse
+from tabular_labels.selection import InstanceSelection
 from tabular_labels.values import FrameValues, InstanceValues, PointLike, Points, as_score
 
 __all__ = [
@@ -431,7 +431,7 @@ class InstanceList(FrozenList[Instance]):
         return cls([instance_view(rows, row) for row in range(start, stop)])
 
 
-class LabeledFrame:
+class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
     """The labels of one frame of one video.
 
     Either a detached value that you build, or a view of a row of labels. Views of
@@ -521,93 +521,6 @@ class LabeledFrame:
         source = self._source
         return source if isinstance(source, FrameValues) else refuse(what)
 
-    @property
-    def user_instances(self) -> list[Instance]:
-        """Instances a person made, in order."""
-        return [i for i in self.instances if type(i) is Instance]
-
-    @property
-    def predicted_instances(self) -> list[PredictedInstance]:
-        """Instances a model made, in order."""
-        return [i for i in self.instances if isinstance(i, PredictedInstance)]
-
-    @property
-    def tracked_instances(self) -> list[Instance]:
-        """Instances with a track, in order."""
-        return [i for i in self.instances if i.track is not None]
-
-    @property
-    def n_user_instances(self) -> int:
-        """Number of user instances."""
-        return len(self) - self.n_predicted_instances
-
-    @property
-    def n_predicted_instances(self) -> int:
-        """Number of predicted instances."""
-        return len(self.predicted_instances)
-
-    @property
-    def n_tracked_instances(self) -> int:
-        """Number of instances with a track."""
-        return len(self.tracked_instances)
-
-    @property
-    def has_user_instances(self) -> bool:
-        """Whether there is a user instance."""
-        return self.n_user_instances > 0
-
-    @property
-    def has_predicted_instances(self) -> bool:
-        """Whether there is a predicted instance."""
-        return self.n_predicted_instances > 0
-
-    @property
-    def has_tracked_instances(self) -> bool:
-        """Whether there is an instance with a track."""
-        return self.n_tracked_instances > 0
-
-    @property
-    def unused_predictions(self) -> list[PredictedInstance]:
-        """Predictions that no user instance replaces, by link or by track."""
-        return _unused(self.instances)
-
-    @property
-    def instances_to_show(self) -> list[Instance]:
-        """User instances, and predictions that none of them replaces, in order."""
-        mine = self.instances
-        unused = {id(prediction) for prediction in _unused(mine)}
-        return [i for i in mine if type(i) is Instance or id(i) in unused]
-
-    @property
-    def training_instances(self) -> list[Instance]:
-        """User instances with at least one visible point."""
-        return [i for i in self.user_instances if i.n_visible_points]
-
-    def find(self, track: Track | int | None = -1, user: bool = False) -> list[Instance]:
-        """Return the instances of a track, or user instances only.
-
-        Args:
-            track: A track, None for untracked instances, -1 for any.
-            user: Leave predictions out.
-        """
-        return [
-            i
-            for i in self.instances
-            if (track == -1 or i.track is track) and not (user and i._is_predicted)
-        ]
-
-    def numpy(self) -> FloatArray:
-        """Return all instances: float64, ``(n_instances, n_nodes, 2)``, NaN = missing.
-
-        With several skeletons, ``n_nodes`` is that of the largest.
-        """
-        arrays = [i.numpy() for i in self.instances]
-        n_nodes = max((len(a) for a in arrays), default=0)
-        out = np.full((len(arrays), n_nodes, 2), np.nan)
-        for place, array in enumerate(arrays):
-            out[place, : len(array)] = array
-        return out
-
     def copy(self) -> LabeledFrame:
         """Return a detached copy; links between its own instances are kept."""
         return LabeledFrame(
@@ -696,21 +609,6 @@ def frame_view(rows: Rows, row: int) -> LabeledFrame:
     view._source = rows
     view._row = row
     return view
-
-
-def _unused(instances: Iterable[Instance]) -> list[PredictedInstance]:
-    """Return predictions that no user instance replaces, by link or by track."""
-    users = [i for i in instances if type(i) is Instance]
-    tracks = {id(i.track) for i in users if i.track is not None}
-    origins = [i.from_predicted for i in users]
-    used = {key for origin in origins if origin is not None for key in keys_of(origin)}
-    return [
-        i
-        for i in instances
-        if isinstance(i, PredictedInstance)
-        and used.isdisjoint(keys_of(i))
-        and (i.track is None or id(i.track) not in tracks)
-    ]
 
 
 def _portable_frame(rows: Rows, row: int) -> LabeledFrame:

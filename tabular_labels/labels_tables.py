@@ -11,11 +11,11 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from tabular_labels._types import Level
-from tabular_labels.errors import MissingExtraError, QueryError
+from tabular_labels.errors import ForkedProcessError, MissingExtraError, QueryError
 from tabular_labels.labels_core import VideoLike
 from tabular_labels.labels_find import LabelsFind
 from tabular_labels.levels import LevelReader
-from tabular_labels.model.buffers import key_values
+from tabular_labels.model.buffers import is_forked, key_values
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.queries.dense import DenseLayout
@@ -185,7 +185,13 @@ class LabelsTables(LabelsFind):
             Columns ``video``, ``video_id``, ``track``, ``track_id``, ``start``, ``stop``
             (Int64, half-open), sorted by video, track and start; untracked instances
             are left out.
+
+        Raises:
+            ForkedProcessError: In a forked process; `get_track_occupancy` answers there.
         """
+        if is_forked():
+            what = "occupancy()"
+            raise ForkedProcessError(what)
         if self._snapshot.has_structure:
             runs = runs_of_structure(self._snapshot.structure)
         else:

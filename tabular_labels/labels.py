@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Labels(LabelsTables):
         skeletons: Skeletons; those that instances use are added.
         nodes: Kept for compatibility: nodes belong to skeletons.
         tracks: Tracks; those that instances use are added.
-        suggestions: Suggested frames.
+        suggestions: Suggested frames, or pairs of video and frame index.
         negative_anchors: ``(frame_idx, x, y)`` of background samples, by video.
         provenance: JSON-able facts about where the labels come from.
 
@@ -69,12 +69,12 @@ class Labels(LabelsTables):
 
     def __init__(
         self,
-        labeled_frames: Sequence[LabeledFrame] = (),
-        videos: Sequence[Video] = (),
-        skeletons: Sequence[Skeleton] = (),
-        nodes: Sequence[Node] = (),
-        tracks: Sequence[Track] = (),
-        suggestions: Sequence[SuggestionFrame] = (),
+        labeled_frames: Iterable[LabeledFrame] = (),
+        videos: Iterable[Video] = (),
+        skeletons: Iterable[Skeleton] = (),
+        nodes: Iterable[Node] = (),
+        tracks: Iterable[Track] = (),
+        suggestions: Iterable[SuggestionFrame | tuple[Video, int]] = (),
         negative_anchors: Mapping[Video, Sequence[Sequence[float]]] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from threading import RLock
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -171,8 +172,8 @@ class LabelsCore:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Facts about where the labels come from (JSON-able)."""
-        return self._snapshot.catalog.provenance
+        """Facts about where the labels come from (JSON-able); read-only."""
+        return MappingProxyType(dict(self._snapshot.catalog.provenance))
 
     @property
     def labeled_frames(self) -> FrameSequence:

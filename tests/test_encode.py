@@ -140,7 +140,7 @@ def test_more_instances_than_can_be_numbered_are_refused() -> None:
 
 
 def test_suggestions_may_be_pairs() -> None:
-    labels = Labels(suggestions=[(VIDEO, 3), SuggestionFrame(VIDEO, 4, 1)])  # type: ignore[list-item]
+    labels = Labels(suggestions=[(VIDEO, 3), SuggestionFrame(VIDEO, 4, 1)])
     assert labels.suggestions == [SuggestionFrame(VIDEO, 3), SuggestionFrame(VIDEO, 4, 1)]
 
 

@@ -166,9 +166,11 @@ def runs_of_structure(structure: Structure) -> pl.DataFrame:
         >>> runs_of_structure(LabelTables().structure).height
         0
     """
-    track = key_values(structure.instances["track_id"])
-    if not len(track) or int(track.max()) < 0:
+    column = structure.instances["track_id"]
+    if column.null_count() == column.len():
         return pl.DataFrame(schema=RUNS)
+    # Without nulls the narrow column does: half the bytes to look through.
+    track = key_values(column) if column.null_count() else column.to_numpy()
     video, frame = (structure.frames[name].to_numpy() for name in ("video_id", "frame_idx"))
     runs = _cut(video, track, frame, np.diff(structure.instance_offsets))
     columns = zip(RUNS, runs, strict=True)

@@ -133,12 +133,12 @@ def key_values(column: pl.Series) -> IntArray:
     return keys
 
 
-def any_hidden(visible: pl.Series, x: pl.Series) -> bool:
+def any_hidden(visible: pl.Series, *coordinates: pl.Series) -> bool:
     """Tell whether a point is invisible without being missing.
 
     Args:
         visible: Boolean.
-        x: Float, null for missing; as long.
+        *coordinates: Floats, null for missing; as long.
 
     Examples:
         >>> any_hidden(pl.Series([False, True]), pl.Series([None, 1.0]))
@@ -146,13 +146,17 @@ def any_hidden(visible: pl.Series, x: pl.Series) -> bool:
         >>> any_hidden(pl.Series([False, True]), pl.Series([2.0, 1.0]))
         True
     """
-    shown, there = visible.rechunk().to_arrow(), x.rechunk().to_arrow()
+    shown = visible.rechunk().to_arrow()
     if not len(shown):
         return False
     bits = _bits(shown.buffers()[1], shown.offset, len(shown))
-    if there.null_count == 0:
-        return int(np.bitwise_count(bits).sum()) < len(shown)
-    return bool((_bits(there.buffers()[0], there.offset, len(there)) & ~bits).any())
+    for column in coordinates:
+        there = column.rechunk().to_arrow()
+        if there.null_count == 0:
+            return int(np.bitwise_count(bits).sum()) < len(shown)
+        if bool((_bits(there.buffers()[0], there.offset, len(there)) & ~bits).any()):
+            return True
+    return False
 
 
 def _bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:

@@ -190,8 +190,11 @@ def scatter(layout: DenseLayout, points: pl.DataFrame, out: FloatArray | None = 
         raise QueryError(message)
     flat = out.reshape(n_frames * n_tracks, n_nodes, len(names))
     source = _sources(layout)
+    is_even = bool((layout.counts == n_nodes).all())
     for k, values in enumerate(_values(points, names)):
-        _fill(flat[:, :, k], layout, source, values)
+        # Smaller skeletons are padded: every instance is a row of n_nodes values.
+        even = values if is_even else _padded(layout, values, n_nodes)
+        _fill(flat[:, :, k], source, even)
     empty = np.flatnonzero(source < 0)
     if len(empty):
         flat[empty] = np.nan
@@ -209,21 +212,18 @@ def _sources(layout: DenseLayout) -> IntArray:
     return source
 
 
-def _fill(out: FloatArray, layout: DenseLayout, source: IntArray, column: FloatArray) -> None:
+def _fill(out: FloatArray, source: IntArray, values: FloatArray) -> None:
     """Write one value of all instances, ``out`` being ``(n_slots, n_nodes)``.
 
     Slot by slot, so that each is written once and in order, in blocks that stay in the
     processor's cache.
     """
-    n_nodes = out.shape[1]
-    if not len(column):
+    if not values.size:
         out.fill(np.nan)
         return
-    is_even = bool((layout.counts == n_nodes).all())
-    # Smaller skeletons are padded: every instance is a row of n_nodes values.
-    values = column.reshape(-1, n_nodes) if is_even else _padded(layout, column, n_nodes)
+    rows = values.reshape(-1, out.shape[1])
     for low in range(0, len(out), _BLOCK):
-        out[low : low + _BLOCK] = values.take(source[low : low + _BLOCK], 0, mode="clip")
+        out[low : low + _BLOCK] = rows.take(source[low : low + _BLOCK], 0, mode="clip")
 
 
 def _padded(layout: DenseLayout, column: FloatArray, n_nodes: int) -> FloatArray:
@@ -237,7 +237,7 @@ def _values(points: pl.DataFrame, names: Sequence[str]) -> list[FloatArray]:
     made = float_columns([points[name] for name in names])
     if "visible" not in points.columns:
         return made
-    if not any(any_hidden(points["visible"], points[name]) for name in ("x", "y")):
+    if not any_hidden(points["visible"], points["x"], points["y"]):
         return made
     visible = points["visible"].to_numpy()
     return [

@@ -136,7 +136,7 @@ class PointBlocks:
 
         # In numpy throughout: polars' threads would be waited for in vain after a fork.
         x, y = float_columns([table["x"], table["y"]])
-        hidden = any(any_hidden(table["visible"], table[name]) for name in ("x", "y"))
+        hidden = any_hidden(table["visible"], table["x"], table["y"])
         block = PointBlock(
             self._offsets[first],
             self._offsets[last],

@@ -480,7 +480,12 @@ class LabelsFind(LabelsCore):
 
     def _dense(self, layout: DenseLayout, *, scores: bool) -> FloatArray:
         columns = ["x", "y", "visible", *(["score"] if scores else [])]
-        return scatter(layout, self._snapshot.read_points(columns, layout.instance_rows))
+        found = layout.instance_rows
+        rows: slice | IntArray = found
+        # Rows ascend, so that their ends tell whether they are one run.
+        if len(found) and int(found[-1]) - int(found[0]) == len(found) - 1:
+            rows = slice(int(found[0]), int(found[-1]) + 1)
+        return scatter(layout, self._snapshot.read_points(columns, rows))
 
     def get(
         self,

@@ -146,7 +146,9 @@ def _extent(index: IntArray, length: int | None, *, all_frames: bool) -> tuple[i
 
 def _last_of_each(slots: IntArray, n_slots: int) -> IntArray | None:
     """Return the last place of each slot, or None when none is claimed twice."""
-    if not len(slots) or int(np.bincount(slots, minlength=n_slots).max()) == 1:
+    if not len(slots) or bool((slots[1:] > slots[:-1]).all()):
+        return None
+    if int(np.bincount(slots, minlength=n_slots).max()) == 1:
         return None
     order = np.argsort(slots, kind="stable")
     is_last = np.append(np.diff(slots[order]) > 0, values=True)

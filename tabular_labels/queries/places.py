@@ -45,8 +45,11 @@ def rows_of_video(structure: Structure, video_id: int) -> slice:
         slice(0, 0, None)
     """
     ids = structure.frames["video_id"].to_numpy()
-    # Compared as int64: a key beyond UInt32 is absent, not an overflow.
-    start, stop = np.searchsorted(ids, np.array([video_id, video_id + 1], np.int64))
+    if not 0 <= video_id < 2**32:
+        return slice(len(ids), len(ids)) if video_id > 0 else slice(0, 0)
+    # Asked in their own dtype: any other would have all of them converted first.
+    key = np.uint32(video_id)
+    start, stop = np.searchsorted(ids, key), np.searchsorted(ids, key, side="right")
     return slice(int(start), int(stop))
 
 

@@ -265,4 +265,7 @@ def conform(table: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
         raise SchemaMismatchError(
             schema.name, f"dtypes {wrong}", f"{ {name: expected[name] for name in wrong} }"
         )
-    return table.select(list(expected)).rechunk()
+    # Tables are made often, and mostly as they should be.
+    if list(found) != list(expected):
+        table = table.select(list(expected))
+    return table.rechunk() if max(table.n_chunks("all"), default=1) > 1 else table

@@ -14,7 +14,6 @@ from tabular_labels._types import IntArray
 from tabular_labels.io.hdf5_records import BLOCK, Extents, RecordReader, Records
 from tabular_labels.model.buffers import nullable
 from tabular_labels.model.offsets import offsets_of_counts, ranges
-from tabular_labels.model.schema import POINTS
 
 __all__ = ["PointTable", "read_points"]
 
@@ -80,19 +79,18 @@ def read_points(
                 for blocked in _blocks(runs):
                     _copy(reader, table, blocked, arrays)
     return pl.DataFrame(
-        {
-            name: _truths(values) if name in _TRUTHS else nullable(name, values)
+        [
+            _truths(name, values) if name in _TRUTHS else nullable(name, values)
             for name, values in arrays.items()
-        },
-        schema={name: POINTS.columns[name] for name in columns},
+        ]
     )
 
 
-def _truths(values: npt.NDArray[np.uint8]) -> pl.Series:
+def _truths(name: str, values: npt.NDArray[np.uint8]) -> pl.Series:
     """Read bytes as truth values: everything but 0 is true."""
     if int(values.max(initial=0)) <= 1:
-        return pl.Series(values.view(np.bool_))
-    return pl.Series(values != 0)
+        return pl.Series(name, values.view(np.bool_))
+    return pl.Series(name, values != 0)
 
 
 def _merge(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, SupportsIndex
 
-from tabular_labels.labels_core import VideoLike, as_index
+from tabular_labels.labels_core import VideoLike
+from tabular_labels.model.arguments import as_index
 from tabular_labels.model.ranges import RangeList
 from tabular_labels.model.track import Track
 from tabular_labels.queries.find import rotated

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 
 from tabular_labels._types import IntArray
 from tabular_labels.errors import AmbiguousVideoError, UnknownVideoError
+from tabular_labels.model.arguments import as_index
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.suggestion import SuggestionFrame
@@ -24,7 +24,7 @@ from tabular_labels.sequences import FrameSequence
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.views import LabeledFrame, frame_view
 
-__all__ = ["LabelsCore", "VideoLike", "as_index"]
+__all__ = ["LabelsCore", "VideoLike"]
 
 VideoLike: TypeAlias = Video | int | str | os.PathLike[str]
 T = TypeVar("T")
@@ -232,14 +232,6 @@ class LabelsCore:
             f"found position {place}, expected -{len(self)} to {len(self) - 1}. "
             "Ask for positions within the list of frames."
         )
-
-
-def as_index(value: object) -> int | None:
-    """Return a whole number of any kind as an int, None for anything else."""
-    try:
-        return operator.index(value)  # type: ignore[arg-type]  # that is the question
-    except TypeError:
-        return None
 
 
 def _only(what: str, things: Sequence[T]) -> T:

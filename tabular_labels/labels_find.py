@@ -11,7 +11,8 @@ import polars as pl
 
 from tabular_labels._types import FloatArray, IntArray
 from tabular_labels.errors import UntrackedInstancesWarning
-from tabular_labels.labels_core import LabelsCore, VideoLike, as_index
+from tabular_labels.labels_core import LabelsCore, VideoLike
+from tabular_labels.model.arguments import as_index
 from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.ranges import RangeList

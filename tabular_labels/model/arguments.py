@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TypeVar
 
-__all__ = ["require_index", "require_type"]
+__all__ = ["as_index", "require_index", "require_type"]
 
 T = TypeVar("T")
 
@@ -42,11 +42,24 @@ def require_index(value: object, what: str) -> int:
         >>> require_index(3, "frame_idx")
         3
     """
+    index = as_index(value)
+    if index is None:
+        message = f"{what}: found {_shown(value)}, expected a whole number. Pass an int."
+        raise TypeError(message)
+    return index
+
+
+def as_index(value: object) -> int | None:
+    """Return a whole number of any kind as an int, None for anything else.
+
+    Examples:
+        >>> as_index(True), as_index(3.0)
+        (1, None)
+    """
     try:
         return operator.index(value)  # type: ignore[arg-type]  # that is the question
     except TypeError:
-        message = f"{what}: found {_shown(value)}, expected a whole number. Pass an int."
-        raise TypeError(message) from None
+        return None
 
 
 def _shown(value: object) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator
+
+from tabular_labels.model.arguments import as_index
 
 __all__ = ["RangeList"]
 
@@ -103,11 +104,8 @@ class RangeList:
 
     def __contains__(self, value: object) -> bool:
         """Tell whether an index is in range."""
-        try:
-            index = operator.index(value)  # type: ignore[arg-type]  # that is the question
-        except TypeError:
-            return False
-        return any(a <= index < b for a, b in self.list)
+        index = as_index(value)
+        return index is not None and any(a <= index < b for a, b in self.list)
 
     def __iter__(self) -> Iterator[Range]:
         """Iterate over the ranges."""

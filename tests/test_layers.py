@@ -3,7 +3,8 @@
     errors, _types -> model -> store, queries, io, video -> training, plot, scale
         -> labels, views and the other top-level modules -> cli
 
-`testing` stands on `model`, and only `cli` may use it (for the demo).
+`hdf5` stands on the base; `io` and `video` open HDF5 files through it. `testing` stands on
+`model`, and only `cli` may use it (for the demo).
 """
 
 import sys
@@ -23,7 +24,9 @@ PERMITTED: dict[str, frozenset[str]] = {
     "_types": frozenset(),
     "errors": frozenset({"_types"}),
     "model": BASE,
-    **dict.fromkeys(MIDDLE, BASE | {"model"}),
+    "hdf5": BASE,
+    **dict.fromkeys(MIDDLE - {"io", "video"}, BASE | {"model"}),
+    **dict.fromkeys(("io", "video"), BASE | {"model", "hdf5"}),
     **dict.fromkeys(BRIDGES, BASE | MIDDLE | {"model"}),
     "testing": BASE | {"model"},
     "facade": BASE | MIDDLE | BRIDGES | {"model"},
@@ -32,7 +35,7 @@ PERMITTED: dict[str, frozenset[str]] = {
 
 # Where a package may be imported when a module is loaded.
 HOMES: dict[str, frozenset[str]] = {
-    "h5py": frozenset({"io", "video"}),
+    "h5py": frozenset({"hdf5", "io", "video"}),
     "av": frozenset({"video"}),
     "matplotlib": frozenset({"plot"}),
     "tensorflow": frozenset({"training"}),
@@ -166,6 +169,8 @@ WRONG_WAYS = [
     ("model/tables", "from ..labels import Labels"),
     ("queries/find", "from typing import TYPE_CHECKING\nif TYPE_CHECKING: from .. import x"),
     ("queries/find", "import tabular_labels.io.slp"),
+    ("queries/find", "from tabular_labels.hdf5.guard import member"),
+    ("hdf5/guard", "from tabular_labels.model import schema"),
     ("io/slp", "from tabular_labels.store import snapshot"),
     ("store/fold", "from tabular_labels.queries.find import find_frames"),
     ("video/reader", "from tabular_labels.io.detect import detect"),
@@ -188,13 +193,14 @@ def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
         {
             "model/tables": "from ..errors import SchemaMismatchError\nfrom . import schema",
             "io/slp": "from tabular_labels.model.tables import LabelTables",
+            "video/hdf5": "from tabular_labels.hdf5.guard import member",
             "scale/run": "from ..io.slp import read\nfrom tabular_labels import queries",
             "labels": "from tabular_labels.store.snapshot import Snapshot\nfrom .scale import run",
             "cli/commands": "import tabular_labels\nfrom tabular_labels.testing import build",
             "queries/__init__": "",
         },
     )
-    assert len(found) == 9
+    assert len(found) == 10
     assert against_the_arrows(found) == []
 
 

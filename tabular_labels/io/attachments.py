@@ -16,8 +16,8 @@ import polars as pl
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning
+from tabular_labels.hdf5.guard import check_members, open_guarded, translated
 from tabular_labels.io.hdf5_copy import copy_attributes, copy_member
-from tabular_labels.io.hdf5_guard import check_members, open_guarded, translated
 from tabular_labels.io.slp_layout import (
     CORE,
     FRAMES,

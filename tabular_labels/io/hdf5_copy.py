@@ -14,7 +14,7 @@ import numpy as np
 from h5py import h5a, h5d, h5o, h5s, h5t
 
 from tabular_labels._types import PathLike
-from tabular_labels.io.hdf5_guard import SPARE, broken, member, read_attribute
+from tabular_labels.hdf5.guard import SPARE, broken, member, read_attribute
 
 __all__ = ["copy_attributes", "copy_member"]
 

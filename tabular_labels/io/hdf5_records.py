@@ -14,7 +14,7 @@ import numpy as np
 from h5py import h5d, h5s, h5t
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray, PathLike
-from tabular_labels.io.hdf5_guard import (
+from tabular_labels.hdf5.guard import (
     broken,
     member,
     parse_json,

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from tabular_labels._types import Json, PathLike
 from tabular_labels.errors import UnsafeFileError
-from tabular_labels.io.hdf5_guard import as_finite, broken, shown
+from tabular_labels.hdf5.guard import as_finite, broken, shown
 
 __all__ = [
     "SkeletonFacts",

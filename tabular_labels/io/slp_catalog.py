@@ -14,7 +14,7 @@ import polars as pl
 
 from tabular_labels._types import Json
 from tabular_labels.errors import FormatVersionError
-from tabular_labels.io.hdf5_guard import (
+from tabular_labels.hdf5.guard import (
     as_finite,
     broken,
     member,

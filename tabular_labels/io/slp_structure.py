@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
-from tabular_labels.io.hdf5_guard import broken
+from tabular_labels.hdf5.guard import broken
 from tabular_labels.io.hdf5_records import Extents, Records
 from tabular_labels.io.slp_layout import LARGEST_FRAME_IDX
 from tabular_labels.model.offsets import offsets_of_counts, ranges

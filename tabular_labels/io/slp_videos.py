@@ -12,7 +12,7 @@ import h5py
 import polars as pl
 
 from tabular_labels._types import Json, PathLike
-from tabular_labels.io.hdf5_guard import (
+from tabular_labels.hdf5.guard import (
     as_finite,
     broken,
     member,

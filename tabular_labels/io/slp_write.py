@@ -17,6 +17,7 @@ import polars as pl
 
 from tabular_labels._types import IntArray, Json, PathLike
 from tabular_labels.errors import FileFormatError, UnmodelledDataWarning
+from tabular_labels.hdf5.guard import as_finite, broken
 from tabular_labels.io.atomic import atomic_path
 from tabular_labels.io.attachments import (
     attachment_image,
@@ -25,7 +26,6 @@ from tabular_labels.io.attachments import (
     open_image,
     restore_objects,
 )
-from tabular_labels.io.hdf5_guard import as_finite, broken
 from tabular_labels.io.hdf5_records import BLOCK
 from tabular_labels.io.skeleton_json import SkeletonFacts, dump_skeletons
 from tabular_labels.io.slp_layout import (

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, TypeAlias
 
 from tabular_labels._types import Json, PathLike
-from tabular_labels.io.hdf5_guard import broken
+from tabular_labels.hdf5.guard import broken
 
 __all__ = ["VideoSearch", "apply_video_search"]
 

@@ -18,7 +18,7 @@ from h5py import h5d, h5i, h5l, h5o, h5t
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, TabularLabelsError, UnsafeFileError
-from tabular_labels.io.hdf5_heaps import check_all_heaps, check_heaps
+from tabular_labels.hdf5.heaps import check_all_heaps, check_heaps
 
 __all__ = [
     "SPARE",

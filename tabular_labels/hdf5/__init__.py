@@ -1,0 +1,1 @@
+"""HDF5 files as data that anybody may have made."""

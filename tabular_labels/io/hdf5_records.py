@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,10 @@ __all__ = ["BLOCK", "Extents", "FileState", "RecordReader", "Records", "find_rec
 BLOCK = 65_536
 """Rows read at once: a block of records stays in the processor's cache."""
 
+_BLOCK_BYTES = 2**20
 _AS_INTEGER = np.dtype(np.int64)
+# What one call of the system takes at most, on Linux and macOS.
+_MOST_PIECES = 1024
 
 
 @dataclass(frozen=True)
@@ -110,20 +115,29 @@ class Records:
                 yield _RawReader(self, raw, extents)
 
     def integers(self, block: np.ndarray[Any, Any], column: str, start: int) -> IntArray:
-        """Take one column of a block as int64.
+        """Take one column of a block as whole numbers that int64 can hold.
 
         Args:
             block: Records.
             column: Our name of the column.
             start: Row of the first record, for messages.
+
+        Returns:
+            A copy: integers as wide as they are stored, floats and uint64 as int64.
         """
         values = block[self.fields[column]]
         if values.dtype.kind == "f":
             bad = ~((values >= -(2.0**63)) & (values < 2.0**63) & (values == np.floor(values)))
             self.require(~bad, column, values, start, "whole numbers")
-        elif values.dtype == np.uint64 and values.size and int(values.max()) >= 2**63:
-            self.require(values < 2**63, column, values, start, "numbers below 2**63")
-        return values.astype(_AS_INTEGER)
+            return values.astype(_AS_INTEGER)
+        # Side by side and in the machine's byte order everything after is faster.
+        values = values.astype(values.dtype.newbyteorder("="))
+        if values.dtype != np.uint64:
+            return values
+        signed = values.view(_AS_INTEGER)
+        if int(signed.min(initial=0)) < 0:
+            self.require(signed >= 0, column, values, start, "numbers below 2**63")
+        return signed
 
     def require(
         self,
@@ -155,18 +169,42 @@ class RecordReader:
 
     def read(self, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Return records ``start:stop``; the array is reused by the next call."""
-        count = stop - start
-        if len(self._buffer) < count:
-            self._buffer = np.empty(count, self.records.record)
-        block = self._buffer[:count]
-        if count:
+        block = self._room(stop - start)
+        if len(block):
             self._fill(block, start)
         return block
 
+    def read_apart(
+        self, start: int, places: IntArray, counts: IntArray, rows: int
+    ) -> np.ndarray[Any, Any]:
+        """Return records from ``start`` on in runs with room between them.
+
+        Args:
+            start: First record; the runs follow each other in the file.
+            places: Row of the result at which each run begins, ascending: int64.
+            counts: Number of records of each run: int64.
+            rows: Length of the result. Anything may stand between the runs.
+
+        Returns:
+            The records; the array is reused by the next call.
+        """
+        block = self._room(rows)
+        for place, count in zip(places.tolist(), counts.tolist(), strict=True):
+            self._fill(block[place : place + count], start)
+            start += count
+        return block
+
+    def _room(self, rows: int) -> np.ndarray[Any, Any]:
+        if len(self._buffer) < rows:
+            self._buffer = np.empty(rows, self.records.record)
+        return self._buffer[:rows]
+
     def blocks(self) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
         """Go through all rows: first row and records of each block."""
-        for start in range(0, self.records.rows, BLOCK):
-            yield start, self.read(start, min(start + BLOCK, self.records.rows))
+        rows = self.records.rows
+        step = max(_BLOCK_BYTES // self.records.record.itemsize, 1)
+        for start in range(0, rows, step):
+            yield start, self.read(start, min(start + step, rows))
 
     def _fill(self, block: np.ndarray[Any, Any], start: int) -> None:
         raise NotImplementedError
@@ -180,25 +218,68 @@ class _RawReader(RecordReader):
         self._raw = raw
         self._extents = extents
 
+    def read_apart(
+        self, start: int, places: IntArray, counts: IntArray, rows: int
+    ) -> np.ndarray[Any, Any]:
+        """See `RecordReader.read_apart`; many runs are read at once."""
+        block, size = self._room(rows), self.records.record.itemsize
+        target = _bytes_of(block)
+        ends = (places + counts) * size
+        ranges = zip((places * size).tolist(), ends.tolist(), strict=True)
+        pieces = deque([target[first:end] for first, end in ranges])
+        self._read(pieces, start, start + int(counts.sum()))
+        return block
+
     def _fill(self, block: np.ndarray[Any, Any], start: int) -> None:
-        size, stop = self.records.record.itemsize, start + len(block)
-        target = block.view(np.uint8).data.cast("B")
+        self._read(deque([_bytes_of(block)]), start, start + len(block))
+
+    def _read(self, pieces: deque[memoryview], start: int, stop: int) -> None:
+        """Read records ``start:stop`` into pieces of memory, one after the other."""
+        size = self.records.record.itemsize
         rows, addresses = self._extents.rows, self._extents.addresses
         run = int(np.searchsorted(rows, start, side="right")) - 1
-        at = start
-        while at < stop:
+        while start < stop:
             end = min(stop, int(rows[run + 1]))
-            self._raw.seek(int(addresses[run]) + (at - int(rows[run])) * size)
-            self._read_exactly(target[(at - start) * size : (end - start) * size])
-            at, run = end, run + 1
+            address = int(addresses[run]) + (start - int(rows[run])) * size
+            count = (end - start) * size
+            wanted = pieces if end == stop else _cut(pieces, count)
+            self._read_exactly(wanted, address, count)
+            start, run = end, run + 1
 
-    def _read_exactly(self, target: memoryview) -> None:
-        while len(target):
-            got = self._raw.readinto(target)
+    def _read_exactly(self, pieces: deque[memoryview], address: int, count: int) -> None:
+        while count:
+            got = self._read_some(pieces, address)
             if not got:
-                found = f"the end of the file {len(target)} bytes early"
+                found = f"the end of the file {count} bytes early"
                 raise broken(self.records.state.path, self.records.place, found, "all rows")
-            target = target[got:]
+            address, count = address + got, count - got
+            if count:
+                _cut(pieces, got)
+
+    def _read_some(self, pieces: deque[memoryview], address: int) -> int:
+        """Read into the first pieces; return the number of bytes."""
+        if len(pieces) > 1 and hasattr(os, "preadv"):
+            some = list(islice(pieces, _MOST_PIECES))
+            return int(os.preadv(self._raw.fileno(), some, address))
+        self._raw.seek(address)
+        return int(self._raw.readinto(pieces[0]))
+
+
+def _bytes_of(block: np.ndarray[Any, Any]) -> memoryview:
+    return block.view(np.uint8).data.cast("B")
+
+
+def _cut(pieces: deque[memoryview], count: int) -> deque[memoryview]:
+    """Take so many bytes from the first pieces."""
+    taken: deque[memoryview] = deque()
+    while count:
+        piece = pieces.popleft()
+        if len(piece) > count:
+            pieces.appendleft(piece[count:])
+            piece = piece[:count]
+        taken.append(piece)
+        count -= len(piece)
+    return taken
 
 
 class _LibraryReader(RecordReader):

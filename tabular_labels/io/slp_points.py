@@ -73,9 +73,17 @@ def read_points(
     arrays: dict[str, np.ndarray[Any, Any]] = {
         name: np.empty(total, np.uint8 if name in _TRUTHS else np.float64) for name in columns
     }
-    for table, runs in zip(tables, _merge(part, start, count, target, len(tables)), strict=True):
-        if len(runs.start):
-            with table.records.reader(table.extents) as reader:
+    runs_of = _merge(part, start, count, target, len(tables))
+    first = max(range(len(tables)), key=lambda which: int(runs_of[which].count.sum()))
+    for which in (first, *(other for other in range(len(tables)) if other != first)):
+        table, runs = tables[which], runs_of[which]
+        if not len(runs.start):
+            continue
+        with table.records.reader(table.extents) as reader:
+            # What is first may write where others are to write.
+            if which == first and table.extents is not None and _is_nearly_all(runs):
+                _copy_apart(reader, table, runs, arrays)
+            else:
                 for blocked in _blocks(runs):
                     _copy(reader, table, blocked, arrays)
     return pl.DataFrame(
@@ -156,12 +164,53 @@ def _skip(pieces: list[IntArray], rows: int) -> None:
     pieces[2][0] += rows
 
 
+def _is_nearly_all(runs: _Runs) -> bool:
+    """Tell whether a table's rows are wanted in their order, with a few others in between."""
+    start, count, target = runs.start, runs.count, runs.target
+    n, span = int(count.sum()), int(target[-1] + count[-1] - target[0])
+    if n < _LONG_RUN * len(start) or len(start) == 1 or span > 2 * n:
+        return False
+    follows = (start[1:] == start[:-1] + count[:-1]) & (target[1:] > target[:-1])
+    return bool(follows.all())
+
+
+def _copy_apart(
+    reader: RecordReader, table: PointTable, runs: _Runs, arrays: dict[str, np.ndarray[Any, Any]]
+) -> None:
+    """Read records where the result has them, so that each column is copied in one go.
+
+    What is written between the runs has no meaning; other tables are to write there.
+    """
+    stop = runs.target + runs.count
+    for low in range(int(runs.target[0]), int(stop[-1]), BLOCK):
+        high = min(low + BLOCK, int(stop[-1]))
+        i, j = np.searchsorted(stop, low, side="right"), np.searchsorted(runs.target, high)
+        if i == j:
+            continue
+        first = np.maximum(runs.target[i:j], low)
+        count = np.minimum(stop[i:j], high) - first
+        at = int(runs.start[i] + first[0] - runs.target[i])
+        block = reader.read_apart(at, first - low, count, high - low)
+        _assign(block, table, 1, [(slice(None), slice(low, high))], arrays)
+
+
 def _copy(
     reader: RecordReader, table: PointTable, runs: _Runs, arrays: dict[str, np.ndarray[Any, Any]]
 ) -> None:
     low = int(runs.start.min())
     block = reader.read(low, int((runs.start + runs.count).max()))
     width, places = _places(runs.start - low, runs, len(next(iter(arrays.values()))))
+    _assign(block, table, width, places, arrays)
+
+
+def _assign(
+    block: np.ndarray[Any, Any],
+    table: PointTable,
+    width: int,
+    places: list[tuple[Any, Any]],
+    arrays: dict[str, np.ndarray[Any, Any]],
+) -> None:
+    """Copy a block's columns to where they go, in rows of some width."""
     for name, array in arrays.items():
         target = array.reshape(-1, width) if width > 1 else array
         column = table.records.fields.get(name)

@@ -216,8 +216,7 @@ class _Instances:
         self.score = np.empty(n, np.float32)
         self.tracking_score = np.full(n, np.nan, np.float32)
         self.source = np.empty(n, np.uint32)
-        wide = max(known.n_points) >= 2**32
-        self.point_start = np.empty(n, np.int64 if wide else np.uint32)
+        self.point_start = np.empty(n, np.int64)
         self.ids_are_rows = True
         self.points_in_order = True
         self._ends = [0, 0]
@@ -232,7 +231,7 @@ class _Instances:
             counts = self.known.n_nodes[self.skeleton]
             for kind in (0, 1):
                 of_kind = np.flatnonzero(self.kind == kind)
-                start = self.point_start[of_kind].astype(np.int64)
+                start = self.point_start[of_kind]
                 _require_apart(self.records, start, counts[of_kind], "points", of_kind)
         if not self.ids_are_rows:
             self._resolve_sources()
@@ -253,46 +252,59 @@ class _Instances:
         self.kind[rows], self.skeleton[rows] = kind, skeleton
         self.track[rows] = track.astype(np.uint32)  # -1 becomes the largest number
         self._take_points(at, block, kind, skeleton)
-        self._take_scores(rows, block, kind == 0)
+        self._take_scores(rows, block, np.flatnonzero(kind == 0))
         ids = records.integers(block, "instance_id", at)
         if self.ids_are_rows and (ids != np.arange(at, at + len(block))).any():
             self.ids_are_rows = False
         source = records.integers(block, "from_predicted", at)
-        inside = (source >= 0) & (source < _NONE)
-        self.source[rows] = np.where(inside, source, _NONE - (source >= 0))
+        if int(source.min()) < -1 or int(source.max()) >= _NONE:
+            inside = (source >= 0) & (source < _NONE)
+            source = np.where(inside, source, _NONE - (source >= 0))
+        self.source[rows] = source.astype(np.uint32)  # -1 becomes _NONE
 
     def _take_points(
         self, at: int, block: np.ndarray[Any, Any], kind: IntArray, skeleton: IntArray
     ) -> None:
         records, known = self.records, self.known
-        start = records.integers(block, "point_id_start", at)
-        stop = records.integers(block, "point_id_end", at)
-        n_points = np.array(known.n_points)[kind]
+        start = records.integers(block, "point_id_start", at).astype(np.int64, copy=False)
+        stop = records.integers(block, "point_id_end", at).astype(np.int64, copy=False)
+        n_points = np.where(kind == 0, *known.n_points)
         good = (start >= 0) & (start <= stop) & (stop <= n_points)
         expected = f"at most {known.n_points[0]} user or {known.n_points[1]} predicted points"
         records.require(good, "point_id_end", stop, at, expected)
-        good = stop - start == known.n_nodes[skeleton]
+        is_one = len(known.n_nodes) == 1
+        count = stop - start
+        good = count == (known.n_nodes[0] if is_one else known.n_nodes[skeleton])
         expected = "one point for each node of the skeleton"
-        records.require(good, "point_id_end", stop - start, at, expected)
+        records.require(good, "point_id_end", count, at, expected)
         self.point_start[at : at + len(block)] = start
-        for which in (0, 1):
-            mine = kind == which
-            starts, stops = start[mine], stop[mine]
-            if not len(starts):
-                continue
-            follows = starts[0] == self._ends[which] and (starts[1:] == stops[:-1]).all()
-            self.points_in_order &= bool(follows)
-            self._ends[which] = int(stops[-1])
-            self.n_covered[which] += int((stops - starts).sum())
+        self.points_in_order &= self._goes_on(kind, start, stop)
+        of_users = int(count[kind == 0].sum())
+        self.n_covered[0] += of_users
+        self.n_covered[1] += int(count.sum()) - of_users
 
-    def _take_scores(self, rows: slice, block: np.ndarray[Any, Any], is_user: BoolArray) -> None:
+    def _goes_on(self, kind: IntArray, start: IntArray, stop: IntArray) -> bool:
+        """Tell whether the points of each kind follow each other, and those before."""
+        turns = np.flatnonzero(kind[1:] != kind[:-1])
+        follows = start[1:] == stop[:-1]
+        follows[turns] = True
+        # The kinds take turns: a run goes on where the last but one ended.
+        now, other = int(kind[0]), 1 - int(kind[0])
+        before = [self._ends[now], self._ends[other]]
+        ends = np.concatenate([before, stop[turns], stop[-1:]])
+        starts = np.concatenate([start[:1], start[turns + 1]])
+        now, other = int(kind[-1]), 1 - int(kind[-1])
+        self._ends[other], self._ends[now] = ends[-2:].tolist()
+        return bool(follows.all() and (starts == ends[:-2]).all())
+
+    def _take_scores(self, rows: slice, block: np.ndarray[Any, Any], users: IntArray) -> None:
         """Take scores; 0 is what today's programs write where a person's instance has none."""
         for column, target in (("score", self.score), ("tracking_score", self.tracking_score)):
             if column in self.records.fields:
                 with np.errstate(over="ignore"):  # a double beyond floats becomes infinite
                     target[rows] = block[self.records.fields[column]]
         scores = self.score[rows]
-        scores[is_user & (scores == 0)] = np.nan
+        scores[users[scores[users] == 0]] = np.nan
 
     def _resolve_sources(self) -> None:
         """Turn ids into rows; an id that several instances have names none of them."""
@@ -375,20 +387,19 @@ def _assemble(frames: _Frames, rows: _Instances, known: Known) -> tuple[Structur
 def _linked(rows: _Instances, gather: IntArray | None, n_kept: int) -> tuple[IntArray, int]:
     """Keep links to instances that are in a frame; a person's to predictions; count others."""
     n_rows = rows.records.rows
-    given = rows.source != _NONE
-    if not given.any():
-        return rows.source, 0
-    is_kept = np.ones(n_rows, bool)
+    given = np.flatnonzero(rows.source != _NONE)
+    target = rows.source[given].astype(np.int64)
+    inside = target < n_rows
+    target[~inside] = 0
+    reachable = inside & ((rows.kind[target] == 1) | (rows.kind[given] == 1))
+    lost = ~reachable
     if gather is not None and n_kept != n_rows:
-        is_kept[:] = False
+        is_kept = np.zeros(n_rows, bool)
         is_kept[gather] = True
-    reachable = rows.source < n_rows
-    target = rows.source[reachable]
-    is_prediction = (rows.kind[target] == 1) | (rows.kind[reachable] == 1)
-    reachable[reachable] = is_kept[target] & is_prediction
-    dangling = int(np.count_nonzero(given & ~reachable & is_kept))
-    rows.source[~reachable] = _NONE
-    return rows.source, dangling
+        reachable &= is_kept[target]
+        lost = ~reachable & is_kept[given]
+    rows.source[given[~reachable]] = _NONE
+    return rows.source, int(np.count_nonzero(lost))
 
 
 def _instance_table(
@@ -437,5 +448,5 @@ def _places(
     one_table = 0 in known.n_points
     if gather is None and one_table and rows.points_in_order:
         return None, None
-    part, start = rows.kind, rows.point_start.astype(np.int64, copy=False)
+    part, start = rows.kind, rows.point_start
     return (part, start) if gather is None else (part[gather], start[gather])

@@ -16,6 +16,8 @@ __all__ = [
     "FormatVersionError",
     "InvariantError",
     "MissingExtraError",
+    "MissingFrameError",
+    "MissingVideoError",
     "ProjectExistsError",
     "QueryError",
     "ReadOnlyError",
@@ -84,6 +86,27 @@ class UnsafeFileError(FileFormatError):
 
 class UnmodelledDataError(FileFormatError):
     """With ``strict=True``: the file holds data that this package does not model."""
+
+
+class MissingFrameError(FileFormatError, IndexError):
+    """A video does not have the frame that was asked for."""
+
+
+class MissingVideoError(TabularLabelsError, FileNotFoundError):
+    """Pictures were asked for, and the file that should hold them is not there."""
+
+    def __init__(self, path: str, frame_idx: int | None = None) -> None:
+        self.path, self.frame_idx = path, frame_idx
+        place = "" if frame_idx is None else f"frame {frame_idx}: "
+        super().__init__(
+            f"{path}: {place}found no such file, expected a video. Labels keep the path at which "
+            "the video was when they were made: restore it there, or load them with "
+            "`video_search` and the folder in which it is now."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.path, self.frame_idx)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tabular_labels._types import PathLike
-from tabular_labels.errors import FileFormatError
+from tabular_labels.errors import FileFormatError, MissingVideoError
+from tabular_labels.video.convert import is_grey_format, shown_size
 
-__all__ = ["FrameIndex", "index_video", "open_video"]
+__all__ = ["FrameIndex", "explained", "file_state", "index_video", "open_video"]
 
 Times = npt.NDArray[np.int64]
 
@@ -31,6 +32,7 @@ _CONTAINERS = (
 )
 # These store not every presentation time: FFmpeg makes them up, wrongly where frames are reordered.
 _WITHOUT_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpeg", "mpegvideo", "obu"})
+_MOST_THREADS = 8
 _REMEDY = "Restore the file from a copy, or encode it again, for example as H.264 in .mp4."
 
 
@@ -42,18 +44,23 @@ class FrameIndex:
         times: int64 (n_frames,): when frame k is presented, ascending, in units of the
             stream's time base. None when the file's timestamps do not tell; then frame k
             is the k-th one that decoding from the start gives.
-        keys: int64 (n_keys,): frame indices at which decoding can start.
-        key_dts: int64 (n_keys,): when those are decoded, for containers that seek by it.
+        keys: int64 (n_keys,): frame indices at which decoding can start, ascending. The
+            first may stand for a key frame that is not shown itself.
+        key_times: int64 (n_keys,): presentation times of those key frames.
+        key_dts: int64 (n_keys,): when they are decoded, for containers that seek by it.
         height: Pixels, as shown.
         width: Pixels, as shown.
+        is_grey: Whether the pictures are kept as brightness alone.
         fps: Average frames per second; None when the file does not say.
     """
 
     times: Times | None
     keys: Times
+    key_times: Times
     key_dts: Times
     height: int
     width: int
+    is_grey: bool
     fps: float | None
 
     @property
@@ -63,32 +70,41 @@ class FrameIndex:
 
 
 @contextmanager
-def open_video(path: PathLike) -> Iterator[tuple[InputContainer, VideoStream]]:
+def explained(path: PathLike, place: str) -> Iterator[None]:
+    """Turn what FFmpeg says about damaged bytes into our error."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        found = f"something FFmpeg cannot read ({_first_line(error)})"
+        raise _broken(path, place, found, "a video") from error
+
+
+def open_video(path: PathLike) -> tuple[InputContainer, VideoStream]:
     """Open the first video stream of a media file.
 
     Args:
         path: A file with pictures of its own; play lists and addresses are refused.
 
-    Yields:
-        The open container and its video stream.
+    Returns:
+        The open container, to be closed by the caller, and its video stream.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        FileFormatError: It is not a video we can open, or damage shows up while it is open.
+        MissingVideoError: There is no such file.
+        FileFormatError: It is not a video we can open.
     """
     _require_file(path)
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-    try:
+    with explained(path, "the file"):
         # The prefix keeps a name such as "concat:a|b" a name.
-        with av.open(f"file:{os.fspath(path)}", options=options) as container:
-            if not container.streams.video:
-                raise _broken(path, "the file", "no video stream", "at least one")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            yield container, stream
-    except av.error.FFmpegError as error:
-        found = f"something FFmpeg cannot read ({_first_line(error)})"
-        raise _broken(path, "the file", found, "a video") from error
+        container = av.open(f"file:{os.fspath(path)}", options=options)
+    if not container.streams.video:
+        container.close()
+        raise _broken(path, "the file", "no video stream", "at least one")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    # Each thread holds a frame back; that many are enough for any size.
+    stream.codec_context.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
+    return container, stream
 
 
 def index_video(path: PathLike) -> FrameIndex:
@@ -103,20 +119,31 @@ def index_video(path: PathLike) -> FrameIndex:
         When each frame is presented, and where decoding can start.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        MissingVideoError: There is no such file.
         FileFormatError: The file is not a video, or is damaged.
+    """
+    return _index(*file_state(path))
+
+
+def file_state(path: PathLike) -> tuple[str, int, int]:
+    """Say which file is at a path, when it was changed, and how large it is.
+
+    Raises:
+        MissingVideoError: There is no such file.
     """
     _require_file(path)
     state = Path(path).stat()
-    return _index(os.path.realpath(path), state.st_mtime_ns, state.st_size)
+    return os.path.realpath(path), state.st_mtime_ns, state.st_size
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _index(path: str, _changed: int, _size: int) -> FrameIndex:
-    with open_video(path) as (container, stream):
+    container, stream = open_video(path)
+    with container, explained(path, "the table of contents"):
         packets = _presented(container, stream)
         fps = float(stream.average_rate) if stream.average_rate else None
-    with open_video(path) as (container, stream):
+    container, stream = open_video(path)
+    with container, explained(path, "the first picture"):
         first = next(container.decode(stream), None)
         if first is None:
             raise _broken(path, "the pictures", "none that decodes", "at least one")
@@ -124,32 +151,40 @@ def _index(path: str, _changed: int, _size: int) -> FrameIndex:
     if packets is None or is_guessed or first.pts is None:
         return _unindexed(first, fps)
     # What was cut off before a key frame is in the file, but cannot be decoded.
-    packets = packets[packets[:, 0] >= first.pts]
-    times, keys = packets[:, 0], np.flatnonzero(packets[:, 2])
-    if not len(keys) or times[0] != first.pts or (np.diff(times) <= 0).any():
+    is_shown = packets[:, 3] == 0
+    times = packets[is_shown & (packets[:, 0] >= first.pts), 0]
+    if not len(times) or times[0] != first.pts or (np.diff(times) <= 0).any():
         return _unindexed(first, fps)
-    return FrameIndex(times, keys, packets[keys, 1], *_shown_size(first), fps)
+    keys = packets[packets[:, 2] == 1]
+    place = np.searchsorted(times, keys[:, 0])
+    keys, place = keys[place < len(times)], place[place < len(times)]
+    # Of key frames before the first frame shown the last is the nearest.
+    is_last = np.append(place[1:] > place[:-1], True)
+    keys, place = keys[is_last], place[is_last]
+    if not len(place) or place[0] > 0:
+        return _unindexed(first, fps)
+    return FrameIndex(times, place, keys[:, 0], keys[:, 1], *_facts(first), fps)
 
 
 def _presented(container: InputContainer, stream: VideoStream) -> Times | None:
-    """List pts, dts and whether it is a key frame of each packet to be shown, by pts."""
-    packets: list[tuple[int, int, bool]] = []
+    """List pts, dts, whether it is a key frame and not to be shown, of each packet, by pts."""
+    packets: list[tuple[int, int, bool, bool]] = []
     has_hidden = stream.codec_context.name == "vp8"
     for packet in container.demux(stream):
-        if not packet.size or packet.is_discard:
+        if not packet.size:
             continue
         if has_hidden and not memoryview(packet)[0] & 0x10:  # VP8: not to be shown
             continue
         if packet.pts is None:
             return None
         dts = packet.pts if packet.dts is None else packet.dts
-        packets.append((packet.pts, dts, packet.is_keyframe))
-    return np.array(sorted(packets), np.int64).reshape(-1, 3)
+        packets.append((packet.pts, dts, packet.is_keyframe, packet.is_discard))
+    return np.array(sorted(packets), np.int64).reshape(-1, 4)
 
 
 def _unindexed(first: VideoFrame, fps: float | None) -> FrameIndex:
     nothing = np.zeros(0, np.int64)
-    return FrameIndex(None, nothing, nothing, *_shown_size(first), fps)
+    return FrameIndex(None, nothing, nothing, nothing, *_facts(first), fps)
 
 
 def _may_reorder(stream: VideoStream) -> bool:
@@ -162,16 +197,11 @@ def _may_reorder(stream: VideoStream) -> bool:
 
 def _require_file(path: PathLike) -> None:
     if not Path(path).is_file():
-        message = (
-            f"{os.fspath(path)}: found no such file, expected a video. Check the path: labels "
-            "keep the one at which the video was when they were made."
-        )
-        raise FileNotFoundError(message)
+        raise MissingVideoError(os.fspath(path))
 
 
-def _shown_size(frame: VideoFrame) -> tuple[int, int]:
-    is_upright = frame.rotation % 180 == 0
-    return (frame.height, frame.width) if is_upright else (frame.width, frame.height)
+def _facts(frame: VideoFrame) -> tuple[int, int, bool]:
+    return (*shown_size(frame), is_grey_format(frame.format))
 
 
 def _broken(path: PathLike, place: str, found: str, expected: str) -> FileFormatError:

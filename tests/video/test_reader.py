@@ -1,7 +1,6 @@
 """Every frame is the one that was asked for, whatever the container does to timestamps."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -9,61 +8,17 @@ import numpy as np
 import pytest
 
 from tabular_labels.errors import FileFormatError
-from tabular_labels.video import reader
 from tabular_labels.video.index import index_video
+from tabular_labels.video.media import MediaFile
 from tabular_labels.video.reader import iterate_frames, read_frame, read_frames
 from tests.video.movies import draw_number, encode, numbered, read_number
 
-N = 97
-UNEVEN = [k * 2 + (k % 5 == 0) + 40 * (k > 50) for k in range(N)]
-
-KINDS: dict[str, Callable[[Path], Path]] = {
-    "plain": lambda d: encode(d / "a.mp4", N, bf=0, g=12),
-    "b-frames": lambda d: encode(d / "a.mp4", N, bf=3, g=30),
-    "one key frame": lambda d: encode(d / "a.mp4", N, bf=3, g=1000),
-    "open groups": lambda d: encode(d / "a.mp4", N, bf=3, g=10, x264_params="open-gop=1"),
-    "key frames only": lambda d: encode(d / "a.mp4", N, g=1),
-    "uneven times": lambda d: encode(d / "a.mp4", N, bf=3, g=20, times=UNEVEN),
-    "matroska": lambda d: encode(d / "a.mkv", N, bf=3, g=20),
-    "transport stream": lambda d: encode(d / "a.ts", N, bf=3, g=20),
-    "avi": lambda d: encode(d / "a.avi", N, "mpeg4", bf=0, g=20, qscale=3),
-    "avi with b-frames": lambda d: encode(d / "a.avi", N, "mpeg4", bf=2, g=20, qscale=3),
-    "avi with h264": lambda d: encode(d / "a.avi", N, bf=3, g=20),
-    "mpeg2": lambda d: encode(d / "a.mpg", N, "mpeg2video", bf=2, g=12, qscale=3),
-    "vp8": lambda d: encode(d / "a.webm", N, "libvpx", g=30, b=400_000),
-    "vp9": lambda d: encode(
-        d / "a.webm", N, "libvpx-vp9", g=30, b=400_000, cpu_used=8, deadline="realtime"
-    ),
-}
+N = 60
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def movie(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return KINDS[request.param](tmp_path_factory.mktemp("movie"))
-
-
-def test_all_frames_come_in_order(movie: Path) -> None:
-    read = [(k, read_number(image)) for k, image in iterate_frames(movie, range(N))]
-    assert read == [(k, k) for k in range(N)]
-
-
-def test_scattered_frames_are_the_ones_asked_for(movie: Path) -> None:
-    asked = [70, 3, 96, 3, 0, 41, 40, 69]
-    assert [read_number(image) for image in read_frames(movie, asked)] == asked
-
-
-def test_a_single_frame_is_the_one_asked_for(movie: Path) -> None:
-    for frame_idx in (0, 1, 19, 20, 21, 50, 95, 96):
-        assert read_number(read_frame(movie, frame_idx)) == frame_idx
-
-
-def test_frames_are_found_by_seeking_where_timestamps_tell(
-    movie: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "_decode_counting", lambda *_: iter(()))
-    tells = index_video(movie).n_frames == N
-    assert tells == (movie.suffix not in {".avi", ".mpg"} or index_video(movie).times is not None)
-    assert len(list(iterate_frames(movie, [5, 60]))) == (2 if tells else 0)
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encode(tmp_path_factory.mktemp("movie") / "a.mp4", N, bf=3, g=20)
 
 
 def test_a_frame_past_the_end_names_file_frame_and_length(movie: Path) -> None:
@@ -118,27 +73,11 @@ def test_frames_that_are_not_to_be_shown_do_not_count(tmp_path: Path) -> None:
     assert [read_number(read_frame(path, k)) for k in range(len(shown))] == shown
 
 
-@pytest.mark.parametrize("n_cut", [3, 25])
-def test_frames_cut_by_an_edit_list_do_not_count(tmp_path: Path, n_cut: int) -> None:
-    path = encode(tmp_path / "a.mp4", 60, bf=2, g=20)
-    with av.open(str(path)) as container:
-        packets = [p for p in container.demux(video=0) if p.pts is not None]
-    ticks = min(p.duration or 0 for p in packets)
-    data = bytearray(path.read_bytes())
-    at = data.index(b"elst") + 16  # where the shown part begins
-    begin = int.from_bytes(data[at : at + 4], "big") + n_cut * ticks
-    data[at : at + 4] = begin.to_bytes(4, "big")
-    path.write_bytes(data)
-    assert index_video(path).n_frames == 60 - n_cut
-    read = [read_number(read_frame(path, k)) for k in range(60 - n_cut)]
-    assert read == list(range(n_cut, 60))
-
-
 def test_seeking_that_lands_late_falls_back_to_counting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     movie = encode(tmp_path / "a.mp4", 60, bf=2, g=20)
-    monkeypatch.setattr(reader, "_decode_from", lambda *_: iter(()))
+    monkeypatch.setattr(MediaFile, "_land", lambda *_: False)
     assert [read_number(image) for image in read_frames(movie, [45, 7])] == [45, 7]
 
 
@@ -171,8 +110,8 @@ def test_portrait_videos_are_shown_upright(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"gone\.mp4: found no such file"):
-        read_frame(tmp_path / "gone.mp4", 0)
+    with pytest.raises(FileNotFoundError, match=r"gone\.mp4: frame 7: found no such file"):
+        read_frame(tmp_path / "gone.mp4", 7)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video at all" * 50])
@@ -251,3 +190,47 @@ def test_real_videos_match_decoding_from_the_start(shared_data: Path) -> None:
     assert index_video(path).n_frames == len(truth)
     for frame_idx in (0, 7, len(truth) // 2, len(truth) - 1):
         assert np.array_equal(read_frame(path, frame_idx), truth[frame_idx])
+
+
+def count_seeks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note each seek, by the timestamp that was wanted."""
+    seen: list[int] = []
+    original = MediaFile._land
+
+    def land(self: MediaFile, target: int, wanted: int) -> bool:
+        seen.append(wanted)
+        return original(self, target, wanted)
+
+    monkeypatch.setattr(MediaFile, "_land", land)
+    return seen
+
+
+def test_reading_on_does_not_seek_again(movie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeks = count_seeks(monkeypatch)
+    assert [read_number(read_frame(movie, k)) for k in range(N)] == list(range(N))
+    assert len(seeks) <= 2
+
+
+def test_each_group_of_pictures_is_sought_once(
+    movie: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeks = count_seeks(monkeypatch)
+    asked = [59, 1, 58, 2, 57]
+    assert [read_number(image) for image in read_frames(movie, asked)] == asked
+    assert len(seeks) == 2
+
+
+def test_a_damaged_middle_names_the_frame(tmp_path: Path) -> None:
+    movie = encode(tmp_path / "a.mp4", N, bf=0, g=20, sc_threshold=0)
+    with av.open(str(movie)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        position, size = packets[30].pos, packets[30].size
+    assert position is not None
+    data = bytearray(movie.read_bytes())
+    data[position : position + size] = b"\xff" * size
+    movie.write_bytes(data)
+    assert read_number(read_frame(movie, 19)) == 19
+    assert read_number(read_frame(movie, 45)) == 45
+    with pytest.raises(FileFormatError, match=r"a\.mp4: frame 30: ") as caught:
+        read_frame(movie, 30)
+    assert "Restore the file" in str(caught.value)

@@ -1,0 +1,53 @@
+"""Decoded frames as arrays."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+__all__ = ["Converter", "Image", "is_grey_format", "shown_size"]
+
+Image: TypeAlias = npt.NDArray[np.uint8]
+"""uint8 (height, width, channels): RGB, or one channel of brightness."""
+
+_GREY = ("gray", "ya8", "ya16", "mono")
+
+
+class Converter:
+    """Turns decoded frames into arrays; keeps what the conversion prepares between frames."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def to_image(self, frame: VideoFrame, *, grey: bool) -> Image:
+        """Return a frame's pixels, turned upright as players show it.
+
+        Args:
+            frame: A decoded frame.
+            grey: Brightness alone instead of RGB.
+
+        Returns:
+            uint8 (height, width, 3) or, grey, (height, width, 1). It may be a view of the
+            frame's own memory.
+        """
+        converted = self._reformatter.reformat(frame, format="gray" if grey else "rgb24")
+        image: Image = converted.to_ndarray().astype(np.uint8, copy=False)
+        image = image[..., np.newaxis] if grey else image
+        turns = round(frame.rotation / 90) % 4  # anticlockwise, as phones store portrait videos
+        return np.rot90(image, turns) if turns else image
+
+
+def is_grey_format(layout: VideoFormat | None) -> bool:
+    """Tell whether a pixel format has brightness alone."""
+    return layout is not None and layout.name.startswith(_GREY)
+
+
+def shown_size(frame: VideoFrame) -> tuple[int, int]:
+    """Return height and width of a frame turned upright."""
+    is_upright = frame.rotation % 180 == 0
+    return (frame.height, frame.width) if is_upright else (frame.width, frame.height)

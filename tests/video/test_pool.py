@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabular_labels.video import pool as pools
 from tabular_labels.video.pool import FILES, HandlePool
 from tabular_labels.video.reader import MediaFrames
 from tests.video.movies import encode, read_number
@@ -69,14 +68,14 @@ def test_a_forked_process_leaves_inherited_handles_alone(monkeypatch: pytest.Mon
     pool = HandlePool(limit=2)
     with pool.borrow("a", Door) as inherited:
         pass
-    monkeypatch.setattr(pools.os, "getpid", lambda: -1)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
     with pool.borrow("a", Door) as own:
         assert own is not inherited
     assert inherited.is_open
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")
 def test_a_video_is_read_after_a_fork(tmp_path: Path) -> None:
     frames = MediaFrames(encode(tmp_path / "a.mp4", 40, bf=2, g=10))
     assert read_number(frames.read_one(25)) == 25

@@ -98,10 +98,17 @@ class Records:
         """Path of the dataset in the file, for messages."""
         return f"/{self.name}"
 
-    def locate(self) -> Extents | None:
-        """Find the bytes; None when only the HDF5 library can read them."""
-        with translated(self.state.path, self.place), _library(self.state) as file:
-            return _locate(file[self.name].id, self)
+    def locate(self, file: h5py.File | None = None) -> Extents | None:
+        """Find the bytes; None when only the HDF5 library can read them.
+
+        Args:
+            file: The open file; by default it is opened for this.
+        """
+        with translated(self.state.path, self.place):
+            if file is not None:
+                return _locate(file[self.name].id, self)
+            with _library(self.state) as opened:
+                return _locate(opened[self.name].id, self)
 
     @contextmanager
     def reader(self, extents: Extents | None) -> Iterator[RecordReader]:

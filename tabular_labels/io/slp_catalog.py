@@ -46,6 +46,7 @@ from tabular_labels.model.tables import Catalog
 
 __all__ = ["Header", "catalog_of_skeletons", "read_header"]
 
+_OF_SUGGESTION = frozenset({"video", "frame_idx", "group"})
 _LARGEST_COUNT = 2**16 - 1  # skeletons have 16-bit ids
 
 
@@ -206,24 +207,32 @@ class _HeaderReader:
         )
 
     def _suggestions(self, metadata: Mapping[str, Any], n_videos: int) -> pl.DataFrame:
-        columns: dict[str, list[Any]] = {name: [] for name in SUGGESTIONS.columns}
+        videos: list[int] = []
+        indices: list[int] = []
+        groups: list[int | None] = []
         others: dict[str, Any] = {}
+        # There may be many; nearly all of them are as they should be.
+        numbers = {str(number): number for number in range(n_videos)}
         for i, row in enumerate(self._rows("suggestions", metadata)):
-            place = f"suggestions_json, row {i}"
             if not isinstance(row, dict):
-                self._fail(place, shown(row), "an object")
-            video = self._video(row.get("video"), place, n_videos)
-            index = self._frame_idx(row.get("frame_idx"), place)
-            group = row.get("group")
-            left = {key: row[key] for key in row.keys() - {"video", "frame_idx", "group"}}
-            if type(group) is not int or not -(2**63) <= group < 2**63:
-                left |= {} if group is None else {"group": group}
+                self._fail(f"suggestions_json, row {i}", shown(row), "an object")
+            video, index, group = row.get("video"), row.get("frame_idx"), row.get("group")
+            number = numbers.get(video) if type(video) is str else None
+            if number is None:
+                number = self._video(video, f"suggestions_json, row {i}", n_videos)
+            if type(index) is not int or not 0 <= index <= LARGEST_FRAME_IDX:
+                index = self._frame_idx(index, f"suggestions_json, row {i}")
+            left = {} if row.keys() <= _OF_SUGGESTION else _without(row, _OF_SUGGESTION)
+            if group is not None and (type(group) is not int or not -(2**63) <= group < 2**63):
+                left |= {"group": group}
                 group = None
             if left:
-                others[str(i)] = {"of": [video, index], **left}
-            for key, value in zip(columns, (video, index, group), strict=True):
-                columns[key].append(value)
+                others[str(i)] = {"of": [number, index], **left}
+            videos.append(number)
+            indices.append(index)
+            groups.append(group)
         self._leave("suggestions_json", others, "values of suggestions")
+        columns = dict(zip(SUGGESTIONS.columns, (videos, indices, groups), strict=True))
         return pl.DataFrame(columns, schema=SUGGESTIONS.memory_columns)
 
     def _anchors(self, metadata: Mapping[str, Any], n_videos: int) -> pl.DataFrame:
@@ -280,6 +289,10 @@ class _HeaderReader:
 
     def _fail(self, place: str, found: str, expected: str) -> NoReturn:
         raise broken(self.path, place, found[:200], expected)
+
+
+def _without(row: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:
+    return {key: row[key] for key in row.keys() - keys}
 
 
 def catalog_of_skeletons(skeletons: list[SkeletonFacts]) -> dict[str, pl.DataFrame]:

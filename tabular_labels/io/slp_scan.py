@@ -64,7 +64,7 @@ def open_slp(
         FileFormatError: It is broken in another way.
         UnmodelledDataError: With ``strict``: it holds more than our tables.
     """
-    source = _open(path, video_search)
+    source = _open(path, video_search, locate=False)
     report(source.path, source.catalog.attachments.counts, strict=strict)
     return source
 
@@ -86,11 +86,13 @@ class SlpSource:
     Of the structure it returns, ``part`` 0 are the user points and 1 the predicted ones.
     """
 
-    def __init__(self, layout: _Layout, catalog: Catalog) -> None:
+    def __init__(
+        self, layout: _Layout, catalog: Catalog, extents: Mapping[str, Extents | None]
+    ) -> None:
         self._layout = layout
         self._catalog = catalog
         # Racing threads find the same.
-        self._extents: dict[str, Extents | None] = {}
+        self._extents = dict(extents)
 
     @property
     def path(self) -> str:
@@ -221,11 +223,12 @@ class SlpSource:
 
 def load_slp(path: PathLike, *, strict: bool, video_search: VideoSearch | None) -> LabelTables:
     """Read everything, with one warning for all that the tables do not hold."""
-    source = _open(path, video_search)
+    source = _open(path, video_search, locate=True)
     return source._load(strict=strict, counts=source.catalog.attachments.counts)
 
 
-def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
+def _open(path: PathLike, video_search: VideoSearch | None, *, locate: bool) -> SlpSource:
+    """Look at the file; with ``locate`` also at where all rows stand."""
     with open_guarded(path) as file:
         state = FileState.of(path)
         header = read_header(file, state)
@@ -233,6 +236,7 @@ def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
             name: find_records(file, state, name, layout, _OPTIONAL.get(name, ()))
             for name, layout in _TABLES.items()
         }
+        extents = {name: records.locate(file) for name, records in tables.items() if locate}
         negative = _read_negative(file, state)
         with translated(path, "the table of contents"):
             embedded, objects = _read_embedded(file, header, path), count_objects(file)
@@ -243,14 +247,14 @@ def _open(path: PathLike, video_search: VideoSearch | None) -> SlpSource:
         catalog = replace(catalog, videos=video_table(header.videos, state.path))
     counts = {**header.counts, **objects}
     if not counts:
-        return SlpSource(layout, catalog)
+        return SlpSource(layout, catalog, extents)
     metadata = {**header.leftovers, "format_id": header.format_id}
     rows = tables["frames"].rows, tables["instances"].rows
     digest = digest_of_rows(catalog, *rows) if objects else ""
     attachments = Attachments(
         counts, path=state.path if objects else None, metadata=metadata, numbering=digest
     )
-    return SlpSource(layout, replace(catalog, attachments=attachments))
+    return SlpSource(layout, replace(catalog, attachments=attachments), extents)
 
 
 def _read_negative(file: h5py.File, state: FileState) -> IntArray:
@@ -260,7 +264,7 @@ def _read_negative(file: h5py.File, state: FileState) -> IntArray:
     layout = np.dtype([*NEGATIVE_FRAMES.descr, ("frame_id", "<u8")])
     records = find_records(file, state, "negative_frames", layout, ("frame_id",))
     found = np.full((records.rows, 3), -1, np.int64)
-    with records.reader(records.locate()) as reader:
+    with records.reader(records.locate(file)) as reader:
         for at, block in reader.blocks():
             for k, column in enumerate(records.fields):
                 values = records.integers(block, column, at)
@@ -274,7 +278,7 @@ def _read_embedded(file: h5py.File, header: Header, path: PathLike) -> dict[int,
     """Say which numbers in frames may mean the pictures in ``video<k>`` instead of a row."""
     if read_attribute(file["frames"], "video_ids", path) == "rows":
         return {}
-    return embedded_numbers(header.catalog.videos["backend"].to_list())
+    return embedded_numbers(header.videos)
 
 
 def _warn_dangling(path: str, left: Leftovers) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import polars as pl
@@ -36,8 +35,7 @@ _SOURCES = ("source_video", "original_video")
 _SIZES = ("n_frames", "height", "width", "channels")
 
 
-@dataclass(frozen=True)
-class _Facts:
+class _Facts(NamedTuple):
     filename: str
     sizes: tuple[int | None, int | None, int | None, int | None]
     fps: float | None
@@ -126,19 +124,21 @@ def video_table(videos: Sequence[Json], path: PathLike) -> pl.DataFrame:
         videos: ``{"backend": {...}}`` of each video.
         path: The file they came from.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in VIDEOS.columns}
+    rows: list[tuple[Any, ...]] = []
     for i, video in enumerate(videos):
         backend = dict(video["backend"])
         ours = backend.pop(_OURS, None)
-        ours = ours if isinstance(ours, dict) else {}
         facts = _facts(backend, str(path))
-        sizes: dict[str, Any] = dict(zip(_SIZES, facts.sizes, strict=True))
-        sizes |= {key: _size(ours[key]) for key in _SIZES if key in ours}
-        added = ours.get("added", [])
-        backend = {key: value for key, value in backend.items() if key not in added}
-        row = {"video_id": i, "filename": facts.filename, "backend": json.dumps(backend)}
-        for key, value in (row | sizes | {"fps": facts.fps}).items():
-            columns[key].append(value)
+        sizes: Sequence[int | None] = facts.sizes
+        if isinstance(ours, dict):
+            stated = zip(_SIZES, sizes, strict=True)
+            sizes = [_size(ours[key]) if key in ours else size for key, size in stated]
+            added = ours.get("added")
+            if isinstance(added, list):
+                backend = {key: value for key, value in backend.items() if key not in added}
+        rows.append((i, facts.filename, json.dumps(backend), *sizes, facts.fps))
+    # Without rows there are no columns to name, and the schema has them all.
+    columns = dict(zip(VIDEOS.columns, zip(*rows, strict=True), strict=bool(rows)))
     return pl.DataFrame(columns, schema=VIDEOS.memory_columns)
 
 
@@ -147,9 +147,12 @@ def _facts(backend: Mapping[str, Any], package: str) -> _Facts:
     names = backend.get("filenames")
     names = names if isinstance(names, list) else []
     stated = backend.get("filename")
-    filename = next((n for n in (stated, *names) if isinstance(n, str) and n), "")
-    if isinstance(stated, list):
+    if isinstance(stated, str) and stated:
+        filename = stated
+    elif isinstance(stated, list):
         filename = next((n for n in stated if isinstance(n, str)), "")
+    else:
+        filename = next((n for n in names if isinstance(n, str) and n), "")
     shape = _shape(backend)
     if shape is None:
         sizes = [_size(backend.get(key)) for key in ("height_", "width_", "channels_")]
@@ -182,11 +185,11 @@ def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def embedded_numbers(backends: Sequence[str]) -> dict[int, int]:
+def embedded_numbers(videos: Sequence[Json]) -> dict[int, int]:
     """Map k of each dataset ``video<k>/video`` to the row of the video that names it."""
     found: dict[int, int] = {}
-    for row, text in enumerate(backends):
-        number = embedded_number(json.loads(text).get("dataset"))
+    for row, video in enumerate(videos):
+        number = embedded_number(video["backend"].get("dataset"))
         if number is not None:
             found.setdefault(number, row)
     return found

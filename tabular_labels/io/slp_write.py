@@ -299,7 +299,7 @@ class _Writer:
         """
         rows = self._video_rows(video_id)
         used, n = np.unique(rows), self.catalog.videos.height
-        embedded = embedded_numbers([json.dumps(json.loads(t)["backend"]) for t in self.videos])
+        embedded = embedded_numbers([json.loads(text) for text in self.videos])
         if (resolve_videos(used, n, embedded) == used).all():
             return rows
         number_of = np.arange(n)

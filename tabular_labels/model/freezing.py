@@ -39,7 +39,9 @@ class Freezable:
 
     def __setattr__(self, name: str, value: object) -> None:
         """Assign unless frozen."""
-        self._require_free()
+        # Asked here as well, for objects are made by the hundred.
+        if getattr(self, "_is_frozen", False):
+            self._require_free()
         object.__setattr__(self, name, value)
 
 

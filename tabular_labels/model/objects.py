@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -89,17 +90,20 @@ class Objects:
 
 def _videos(table: pl.DataFrame) -> dict[int, Video]:
     """Build videos; a loop over videos, of which there are few."""
+    facts = ("n_frames", "height", "width", "channels", "fps")
     return {
-        row["video_id"]: Video(
-            row["filename"],
-            json.loads(row["backend"]),
-            n_frames=row["n_frames"],
-            height=row["height"],
-            width=row["width"],
-            channels=row["channels"],
-            fps=row["fps"],
+        key: Video(
+            filename,
+            json.loads(backend),
+            n_frames=n_frames,
+            height=height,
+            width=width,
+            channels=channels,
+            fps=fps,
         )
-        for row in table.to_dicts()
+        for key, filename, backend, n_frames, height, width, channels, fps in table.select(
+            "video_id", "filename", "backend", *facts
+        ).iter_rows()
     }
 
 
@@ -109,21 +113,22 @@ def _tracks(table: pl.DataFrame) -> dict[int, Track]:
 
 
 def _skeletons(catalog: Catalog) -> dict[int, Skeleton]:
-    edges = catalog.edges.sort("skeleton_id", "kind", "position")
+    nodes: dict[int, list[Node]] = {}
+    for key, name, weight in catalog.nodes.select("skeleton_id", "name", "weight").iter_rows():
+        nodes.setdefault(key, []).append(Node(name, weight))
+    pairs: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    columns = ("skeleton_id", "kind", "source", "target", "position")
+    rows = catalog.edges.select(columns).rows()
+    for key, kind, source, target, _ in sorted(rows, key=itemgetter(4)):
+        pairs.setdefault((key, kind), []).append((source, target))
     made = {}
-    for key, name in catalog.skeletons.iter_rows():
-        mine = catalog.nodes.filter(skeleton_id=key)
-        links = edges.filter(skeleton_id=key)
-        pairs = {
-            kind: links.filter(pl.col("kind") == kind).select("source", "target").rows()
-            for kind in ("edge", "symmetry")
-        }
+    for key, name in catalog.skeletons.select("skeleton_id", "name").iter_rows():
         # The tables may hold a pair both ways; for objects it is one.
         symmetries: dict[frozenset[int], tuple[int, int]] = {}
-        for pair in pairs["symmetry"]:
+        for pair in pairs.get((key, "symmetry"), []):
             symmetries.setdefault(frozenset(pair), pair)
-        nodes = [Node(n, w) for n, w in mine.select("name", "weight").iter_rows()]
-        made[key] = Skeleton(nodes, pairs["edge"], symmetries.values(), name)
+        edges = pairs.get((key, "edge"), [])
+        made[key] = Skeleton(nodes.get(key, []), edges, symmetries.values(), name)
     return made
 
 

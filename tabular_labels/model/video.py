@@ -172,6 +172,8 @@ class Video(Freezable):
 
 
 def _read_only(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, Mapping):
         return MappingProxyType({key: _read_only(item) for key, item in value.items()})
     return FrozenList(map(_read_only, value)) if isinstance(value, list | tuple) else value

@@ -15,12 +15,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tabular_labels._types import FloatArray, IntArray
+from tabular_labels._types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["any_hidden", "float_columns", "float_values", "is_forked", "key_values", "nullable"]
+__all__ = [
+    "any_hidden",
+    "float_columns",
+    "float_values",
+    "is_forked",
+    "key_values",
+    "nullable",
+    "shown_columns",
+]
 
 Number = TypeVar("Number", bound="np.number[Any]")
 
@@ -76,12 +84,38 @@ def float_columns(columns: Sequence[pl.Series]) -> list[FloatArray]:
         if column.null_count() == 0:
             made.append(column.to_numpy())
             continue
-        width: type[np.floating[Any]] = np.float32 if column.dtype == pl.Float32 else np.float64
-        values, array = _buffer(column, width)
+        values, array = _float_buffer(column)
         valid = _bits(array.buffers()[0], array.offset, len(array))
         if not np.array_equal(valid, known[0]):
             known = valid, _null_rows(valid, len(array))
         made.append(_with_nan(values, known[1]))
+    return made
+
+
+def shown_columns(columns: Sequence[pl.Series], shown: pl.Series | None = None) -> list[FloatArray]:
+    """Return copies of float columns with NaN for null, and where a flag is false.
+
+    For few rows a copy takes less than finding out whether one is needed.
+
+    Args:
+        columns: Float32 or Float64, equally long, not empty.
+        shown: Boolean, as long.
+
+    Examples:
+        >>> shown_columns([pl.Series([1.0, None, 3.0])], pl.Series([True, True, False]))
+        [array([ 1., nan, nan])]
+    """
+    flags = None if shown is None else _flags(shown.rechunk().to_arrow(), 1)
+    made: list[FloatArray] = []
+    for column in columns:
+        values, array = _float_buffer(column)
+        kept = flags
+        if array.null_count:
+            valid = _flags(array, 0)
+            kept = valid if flags is None else valid & flags
+        made.append(
+            values.copy() if kept is None else np.where(kept, values, values.dtype.type(np.nan))
+        )
     return made
 
 
@@ -172,6 +206,17 @@ def _bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:
     return packed
 
 
+def _flags(array: pa.Array, which: int) -> BoolArray:
+    """Return one of an array's buffers of packed bits as truth values."""
+    offset, length = array.offset, len(array)
+    packed = np.frombuffer(array.buffers()[which], np.uint8)[
+        offset // 8 : (offset + length + 7) // 8
+    ]
+    bits = np.unpackbits(packed, bitorder="little")[offset % 8 : offset % 8 + length]
+    flags: BoolArray = bits.view(np.bool_)
+    return flags
+
+
 def _null_rows(valid: npt.NDArray[np.uint8], length: int) -> IntArray:
     """Return the rows whose bit is clear, looking only where some bit is."""
     some = np.flatnonzero(valid != 0xFF)
@@ -179,6 +224,11 @@ def _null_rows(valid: npt.NDArray[np.uint8], length: int) -> IntArray:
     rows = some[clear >> 3] * 8 + (clear & 7)
     null: IntArray = rows[: np.searchsorted(rows, length)]
     return null
+
+
+def _float_buffer(column: pl.Series) -> tuple[FloatArray, pa.Array]:
+    width: type[np.floating[Any]] = np.float32 if column.dtype == pl.Float32 else np.float64
+    return _buffer(column, width)
 
 
 def _buffer(column: pl.Series, dtype: type[Number]) -> tuple[npt.NDArray[Number], pa.Array]:

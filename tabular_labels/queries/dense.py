@@ -10,8 +10,8 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import QueryError
-from tabular_labels.model.buffers import any_hidden, float_columns, key_values
-from tabular_labels.model.offsets import offsets_of_counts, rows_of_ids
+from tabular_labels.model.buffers import any_hidden, float_columns, key_values, shown_columns
+from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.places import instances_of_frames, rows_of_video
 
@@ -20,6 +20,8 @@ __all__ = ["DenseLayout", "dense_layout", "scatter"]
 # From this share of a video's instances on, one run of points is read rather than many.
 READ_ALL = 0.75
 _BLOCK = 4096
+# So many points are copied sooner than looked through for what needs no copy.
+_FEW = 65_536
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ def dense_layout(
     first, n_frames = _extent(index, n_video_frames, all_frames=all_frames)
 
     is_user = structure.is_user[rows]
-    counts = np.diff(structure.instance_offsets[frames.start : frames.stop + 1])
-    n_user = _count(is_user, counts)
+    offsets = structure.instance_offsets[frames.start : frames.stop + 1] - rows.start
+    counts = np.diff(offsets)
+    n_user = _count(is_user, offsets)
     chosen = is_user | np.repeat(n_user == 0, counts)
     kept = np.where(n_user > 0, n_user, counts)
     most = int(kept.max(initial=0))
@@ -105,16 +108,18 @@ def dense_layout(
     if not is_by_track:
         n_columns = most
         column = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
-        frame = np.repeat(index - first, kept)
+        slots = np.repeat((index - first) * n_columns, kept) + column
     else:
         n_columns = catalog.tracks.height
         track = key_values(structure.instances["track_id"][rows])
         # -1 is no key, so that untracked instances stand in no column.
         column = rows_of_ids(catalog.tracks["track_id"].to_numpy(), track)
-        n_left_out = int((chosen & (column < 0)).sum())
-        chosen &= column >= 0
-        column, frame = column[chosen], np.repeat(index - first, counts)[chosen]
-    slots = frame * n_columns + column
+        has_column = column >= 0
+        n_left_out = int(np.count_nonzero(chosen & ~has_column))
+        chosen &= has_column
+        slots = np.repeat((index - first) * n_columns, counts)
+        slots += column
+        slots = slots[chosen]
     at = np.flatnonzero(chosen)
     last = _last_of_each(slots, n_frames * n_columns)
     if last is not None:
@@ -208,10 +213,10 @@ def scatter(layout: DenseLayout, points: pl.DataFrame, out: FloatArray | None = 
 
 def _sources(layout: DenseLayout) -> IntArray:
     """Return which of the read instances fills each slot, -1 for none."""
-    source = np.full(layout.shape[0] * layout.shape[1], -1, np.int64)
-    used = np.flatnonzero(layout.slots >= 0)
-    source[layout.slots[used]] = used
-    return source
+    # Those without a slot, -1, write to one more at the end.
+    source = np.full(layout.shape[0] * layout.shape[1] + 1, -1, np.int64)
+    source[layout.slots] = np.arange(len(layout.slots))
+    return source[:-1]
 
 
 def _fill(out: FloatArray, source: IntArray, values: FloatArray) -> None:
@@ -236,6 +241,10 @@ def _padded(layout: DenseLayout, column: FloatArray, n_nodes: int) -> FloatArray
 
 def _values(points: pl.DataFrame, names: Sequence[str]) -> list[FloatArray]:
     """Return columns with NaN for missing, and for invisible where that is known."""
+    if 0 < points.height <= _FEW:
+        shown = points["visible"] if "visible" in points.columns else None
+        made = shown_columns([points[name] for name in names if name != "score"], shown)
+        return made + (shown_columns([points["score"]]) if "score" in names else [])
     made = float_columns([points[name] for name in names])
     if "visible" not in points.columns:
         return made
@@ -248,8 +257,10 @@ def _values(points: pl.DataFrame, names: Sequence[str]) -> list[FloatArray]:
     ]
 
 
-def _count(is_user: BoolArray, counts: IntArray) -> IntArray:
-    """Count the user instances of each frame."""
+def _count(is_user: BoolArray, offsets: IntArray) -> IntArray:
+    """Count the user instances of each frame, whose instances begin at some offsets."""
+    if not is_user.any():
+        return np.zeros(max(len(offsets) - 1, 0), np.int64)
     before = np.zeros(len(is_user) + 1, np.int64)
     np.cumsum(is_user, out=before[1:])
-    return np.diff(before[offsets_of_counts(counts)])
+    return np.diff(before[offsets])

@@ -3,8 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tabular_labels.model.buffers import float_values, key_values
+from tabular_labels.model.buffers import float_values, key_values, shown_columns
 
 
 def test_floats_hold_nan_for_null_whatever_lies_below() -> None:
@@ -13,6 +15,28 @@ def test_floats_hold_nan_for_null_whatever_lies_below() -> None:
     for column in (made, filled_with_zero, filled_with_zero.cast(pl.Float32), made[1:]):
         expected = column.fill_null(float("nan")).to_numpy()
         np.testing.assert_array_equal(float_values(column), expected)
+
+
+@given(
+    rows=st.lists(st.tuples(st.none() | st.floats(0, 9), st.booleans()), min_size=1, max_size=40),
+    start=st.integers(0, 20),
+    is_flagged=st.booleans(),
+)
+def test_shown_columns_are_nan_where_null_or_not_shown(
+    rows: list[tuple[float | None, bool]], start: int, is_flagged: bool
+) -> None:
+    start = min(start, len(rows) - 1)
+    values = pl.Series([value for value, _ in rows], dtype=pl.Float64)[start:]
+    full = pl.Series([7.0] * len(rows), dtype=pl.Float32)[start:]
+    shown = pl.Series([flag for _, flag in rows], dtype=pl.Boolean)[start:]
+    made = shown_columns([values, full], shown if is_flagged else None)
+    nan = float("nan")
+    kept = [flag or not is_flagged for _, flag in rows[start:]]
+    told = [nan if value is None else value for value, _ in rows[start:]]
+    expected = [v if flag else nan for v, flag in zip(told, kept, strict=True)]
+    np.testing.assert_array_equal(made[0], np.array(expected), strict=True)
+    sevens = np.array([7.0 if flag else nan for flag in kept], np.float32)
+    np.testing.assert_array_equal(made[1], sevens, strict=True)
 
 
 @pytest.mark.parametrize("dtype", [pl.UInt16, pl.UInt32])

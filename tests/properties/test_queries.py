@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from tabular_labels._types import BoolArray
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables, Structure
-from tabular_labels.queries import denormalise
+from tabular_labels.queries import denormalise, dense
 from tabular_labels.queries.dense import dense_layout, scatter
 from tabular_labels.queries.filter import filter_tables, keep_mask
 from tabular_labels.queries.find import (
@@ -175,7 +175,10 @@ def test_dense_arrays_hold_what_the_slow_ones_hold(
         )
         columns = ["x", "y", "visible", *(["score"] if scores else [])]
         points = read_points(tables, tables.structure, layout.instance_rows, columns)
-        np.testing.assert_array_equal(scatter(layout, points), expected)
+        for few in (0, dense._FEW):  # many points are looked through, few are copied
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(dense, "_FEW", few)
+                np.testing.assert_array_equal(scatter(layout, points), expected)
 
 
 def named(

@@ -259,8 +259,7 @@ class LabelsFind(LabelsCore):
     def user_labeled_frame_inds(self) -> list[int]:
         """Positions of the frames with at least one user instance."""
         rows = user_frame_rows(self._snapshot.structure)
-        position = self._snapshot.structure.frames["position"].to_numpy()
-        return sorted(position[rows].tolist())
+        return np.flatnonzero(np.isin(np.asarray(self._snapshot.list_order), rows)).tolist()
 
     def _in_list_order(self, rows: IntArray) -> IntArray:
         position = self._snapshot.structure.frames["position"].to_numpy()[rows]

@@ -78,7 +78,9 @@ def write_delta(path: Path, places: pl.DataFrame, new: Rows, counts: Counts) -> 
     info = replace(
         before.info, version=before.info.version + 1, parent=before.info.version, rows=counts
     )
-    manifest = replace(before, info=info, deltas=(*before.deltas, Delta(first, last, **files)))
+    manifest = replace(
+        before, info=info, deltas=(*before.deltas, Delta(first, last, **files, commits=1))
+    )
     publish(path, manifest)
     return manifest
 

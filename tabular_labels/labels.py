@@ -13,9 +13,8 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.encode import encode
 from tabular_labels.files import read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
-from tabular_labels.labels_tables import LabelsTables
+from tabular_labels.labels_split import LabelsSplit
 from tabular_labels.model.checks import check_tables, require
-from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.suggestion import SuggestionFrame
@@ -25,14 +24,13 @@ from tabular_labels.model.video import Video
 from tabular_labels.queries.compare import tables_equal
 from tabular_labels.queries.describe import describe_lines, html_summary
 from tabular_labels.queries.filter import select_frames
-from tabular_labels.queries.split import split_rows
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.views import LabeledFrame
 
 __all__ = ["Labels"]
 
 
-class Labels(LabelsTables):
+class Labels(LabelsSplit):
     """A project of pose-tracking labels: videos, skeletons, tracks, frames, instances.
 
     Rows live in tables; frames and instances are views of them, made when they are
@@ -84,13 +82,6 @@ class Labels(LabelsTables):
         )
         require(check_tables(tables))
         self._attach(Snapshot.of(tables), objects)
-
-    @classmethod
-    def from_snapshot(cls, snapshot: Snapshot, objects: Objects | None = None) -> Labels:
-        """Wrap a snapshot; ``objects`` are those of its catalog, if they exist already."""
-        labels = cls.__new__(cls)
-        labels._attach(snapshot, objects)
-        return labels
 
     @classmethod
     def from_tables(cls, tables: LabelTables) -> Labels:
@@ -190,31 +181,6 @@ class Labels(LabelsTables):
     def copy(self) -> Labels:
         """Return labels that share these tables, which never change."""
         return Labels.from_snapshot(self._snapshot, self._objects)
-
-    def split(
-        self, n: float, copy: bool = True, *, seed: int | None = None
-    ) -> tuple[Labels, Labels]:
-        """Split the frames at random into two.
-
-        Args:
-            n: A fraction of the frames (rounded half to even), or an int number of
-                frames, for the first part; at least 1, and at least 1 is left.
-            copy: Kept for compatibility.
-            seed: The same seed gives the same split on every machine; None draws one.
-
-        Returns:
-            Two labels; with one frame, both hold it.
-
-        Raises:
-            ValueError: There are no frames.
-        """
-        del copy
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**63))
-        first, second = split_rows(self._snapshot.structure.frames, n, seed)
-        return self._with_frames(self._in_list_order(first)), self._with_frames(
-            self._in_list_order(second)
-        )
 
     def filter(
         self,

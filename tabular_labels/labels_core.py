@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from threading import RLock
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -45,6 +45,17 @@ class LabelsCore:
         self._objects.freeze()
         self._rows_made = None
         self._video_keys_made = None
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Snapshot, objects: Objects | None = None) -> Self:
+        """Wrap a snapshot; ``objects`` are those of its catalog, if they exist already."""
+        labels = cls.__new__(cls)
+        labels._attach(snapshot, objects)
+        return labels
+
+    def _with_snapshot(self, snapshot: Snapshot) -> Self:
+        """Wrap another snapshot with the same catalog."""
+        return type(self).from_snapshot(snapshot, self._objects)
 
     @property
     def _rows(self) -> Rows:
@@ -192,7 +203,7 @@ class LabelsCore:
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return self._snapshot.counts.frames
+        return self._snapshot.n_frames
 
     def __bool__(self) -> bool:
         """Be true, also without frames."""

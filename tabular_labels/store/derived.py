@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,9 @@ from tabular_labels.model.offsets import ranges
 from tabular_labels.model.source import Counts, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["HiddenPointsSource", "RestrictedSource"]
+__all__ = ["ChosenFramesSource", "HiddenPointsSource", "RestrictedSource"]
+
+Select: TypeAlias = Callable[[Structure, BoolArray], Structure]
 
 COORDINATES = ("x", "y")
 
@@ -110,3 +113,79 @@ class HiddenPointsSource(_DerivedSource):
         # By way of NaN, so that NaN lies under the nulls as everywhere else.
         blank = pl.when(gone).then(float("nan")).otherwise(pl.col(shown)).fill_nan(None)
         return table.with_columns(blank.name.keep()) if shown else table
+
+
+class HasStructure(Protocol):
+    """What a snapshot is to sources made from it."""
+
+    @property
+    def source(self) -> Source:
+        """Where its rows come from."""
+        ...
+
+    @property
+    def structure(self) -> Structure:
+        """Its frames and instances, read once."""
+        ...
+
+
+class ChosenFramesSource:
+    """Some frames of a snapshot, of which nothing is read before it is asked for.
+
+    Several such sources of one snapshot share its structure.
+
+    Args:
+        whole: The snapshot.
+        kept: Which frames are chosen, in canonical order; shape ``(n_frames,)``.
+        select: Makes the structure of chosen frames; a function of a module, to pickle.
+    """
+
+    def __init__(self, whole: HasStructure, kept: BoolArray, select: Select) -> None:
+        self.whole = whole
+        self.select = select
+        self.n_frames = int(np.count_nonzero(kept))
+        self._n_whole = len(kept)
+        self._kept = np.packbits(kept)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The small tables of the snapshot."""
+        return self.whole.source.catalog
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the large tables; reads the structure."""
+        return self._restricted().counts
+
+    @property
+    def origin(self) -> str | None:
+        """The file below."""
+        return self.whole.source.origin
+
+    def load_structure(self) -> Structure:
+        """Choose from the snapshot's structure."""
+        kept = np.unpackbits(self._kept, count=self._n_whole).view(np.bool_)
+        return self.select(self.whole.structure, kept)
+
+    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
+        """Leave it to the structure."""
+        del video_id, frame_idx
+        return None
+
+    def scan(self, table: str) -> pl.LazyFrame | None:
+        """Leave it to the structure and `read_points`."""
+        del table
+        return None
+
+    def read_points(
+        self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        """Read from the snapshot's source."""
+        return self.whole.source.read_points(part, start, count, columns)
+
+    def load(self) -> LabelTables:
+        """Read everything."""
+        return self._restricted().load()
+
+    def _restricted(self) -> RestrictedSource:
+        return RestrictedSource(self.whole.source, self.load_structure())

@@ -18,7 +18,7 @@ from tabular_labels.model.schema import POINTS, TABLES
 from tabular_labels.model.source import Counts, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure, order_of_list
 from tabular_labels.store.columns import FrameColumns, InstanceColumns, PointBlocks
-from tabular_labels.store.derived import HiddenPointsSource, RestrictedSource
+from tabular_labels.store.derived import ChosenFramesSource, HiddenPointsSource, RestrictedSource
 
 __all__ = ["Snapshot"]
 
@@ -71,8 +71,19 @@ class Snapshot:
 
     @property
     def counts(self) -> Counts:
-        """Rows of the large tables, without reading them."""
+        """Rows of the large tables, in most cases without reading them."""
+        if isinstance(self.source, ChosenFramesSource):
+            structure = self.structure
+            n_points = int(structure.point_offsets[-1])
+            return Counts(structure.frames.height, structure.instances.height, n_points)
         return self.source.counts
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, which is always known."""
+        if isinstance(self.source, ChosenFramesSource):
+            return self.source.n_frames
+        return self.source.counts.frames
 
     @property
     def in_memory(self) -> bool:
@@ -127,7 +138,7 @@ class Snapshot:
 
     def _list_order(self) -> Sequence[int] | IntArray:
         order = order_of_list(self.structure.frames)
-        return range(self.counts.frames) if order is None else order
+        return range(self.n_frames) if order is None else order
 
     def video_rows(self, video_id: int) -> Sequence[int] | IntArray:
         """Frame rows of one video in classic list order."""

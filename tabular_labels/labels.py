@@ -171,16 +171,16 @@ class Labels(LabelsSplit):
             New labels. Scanned labels stay scanned.
         """
         del copy
-        chosen = self._frames_at(inds)
-        return self._with_frames(np.asarray(chosen.places, np.int64))
+        chosen = self._places_at(inds)
+        return self._with_frames(np.asarray(self._snapshot.list_order)[chosen])
 
     def _with_frames(self, rows: IntArray) -> Labels:
         structure = select_frames(self._snapshot.structure, rows)
-        return Labels.from_snapshot(self._snapshot.restricted(structure), self._objects)
+        return Labels.from_snapshot(self._snapshot.restricted(structure), self._lent_objects)
 
     def copy(self) -> Labels:
         """Return labels that share these tables, which never change."""
-        return Labels.from_snapshot(self._snapshot, self._objects)
+        return Labels.from_snapshot(self._snapshot, self._lent_objects)
 
     def filter(
         self,
@@ -213,7 +213,7 @@ class Labels(LabelsSplit):
         snapshot = filtered_snapshot(
             self._snapshot, frames, instances, points, drop_empty=drop_empty
         )
-        return Labels.from_snapshot(snapshot, self._objects)
+        return Labels.from_snapshot(snapshot, self._lent_objects)
 
     def equals(self, other: object) -> bool:
         """Tell whether both hold the same rows, up to the numbering of keys.
@@ -228,7 +228,7 @@ class Labels(LabelsSplit):
     def collect(self) -> Labels:
         """Read scanned labels into memory."""
         source = MemorySource(self._snapshot.tables())
-        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._objects)
+        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._lent_objects)
 
     def describe(self) -> str:
         """Return a text that says what is in the labels."""
@@ -258,7 +258,7 @@ class Labels(LabelsSplit):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the snapshot and the objects."""
-        return {"snapshot": self._snapshot, "objects": self._objects}
+        return {"snapshot": self._snapshot, "objects": self._lent_objects}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Attach to them again."""

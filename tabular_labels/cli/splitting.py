@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 _NAMES = {2: ("train", "val"), 3: ("train", "val", "test")}
-_KINDS = ("kind", "n_instances", "video")
+_BY: dict[str, SplitBy] = {"video": "video", "track": "track"}
+_KINDS: dict[str, Stratify] = {"kind": "kind", "n_instances": "n_instances", "video": "video"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class SplitReport:
 
     def json(self, files: Sequence[Path]) -> dict[str, Any]:
         """Return what `--json` prints."""
-        paths = [str(path) for path in files] or [None] * len(self.names)
+        paths = [str(path) for path in files] if files else [None] * len(self.names)
         return {
             "source": str(self.source),
             "seed": self.seed,
@@ -105,13 +106,10 @@ def split_file(
     labels = open_labels(source)
     if is_user_only:
         labels = labels.filter(instances=pl.col("kind") == "user", drop_empty=True)
-    groups: SplitBy | None = None
-    if by is not None:
-        groups = "video" if by == "video" else "track" if by == "track" else _expression(by, "--by")
-    kinds: Stratify | None = None
+    groups = None if by is None else _BY.get(by) or _expression(by, "--by")
+    kinds = None
     if stratify is not None:
-        named = dict(zip(_KINDS, _KINDS, strict=True)).get(stratify)
-        kinds = _expression(stratify, "--stratify") if named is None else named
+        kinds = _KINDS.get(stratify) or _expression(stratify, "--stratify")
     parts = tl.split_labels(
         labels, wanted, seed=seed, by=groups, blocks=blocks, gap=gap, stratify=kinds
     )

@@ -2,6 +2,7 @@
 
 from tabular_labels.data_cache import LabelsDataCache
 from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning
+from tabular_labels.exchange import read_json, write_json
 from tabular_labels.labels import Labels
 from tabular_labels.model.ranges import RangeList
 from tabular_labels.model.skeleton import Edge, Node, Skeleton
@@ -19,7 +20,6 @@ from tabular_labels.projects import (
     write_parquet,
     write_slp,
 )
-from tabular_labels.splitting import leakage_report, split_labels, split_labels_train_val
 from tabular_labels.views import Instance, LabeledFrame, PredictedInstance
 
 __all__ = [
@@ -40,14 +40,13 @@ __all__ = [
     "TabularLabelsWarning",
     "Track",
     "Video",
-    "leakage_report",
     "load_file",
+    "read_json",
     "read_parquet",
     "read_slp",
     "scan_parquet",
     "scan_slp",
-    "split_labels",
-    "split_labels_train_val",
+    "write_json",
     "write_parquet",
     "write_slp",
 ]

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tabular_labels._types import PathLike
-from tabular_labels.model.source import Source
+from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = [
     "SUFFIXES",
     "VideoSearch",
+    "format_of",
     "open_source",
     "read_tables",
+    "refuse_to_replace",
     "save_snapshot",
     "tables_to_replace",
     "with_suffix",
@@ -27,7 +29,28 @@ __all__ = [
 
 VideoSearch: TypeAlias = Callable[[list[dict[str, Any]]], Any] | Sequence[str] | None
 
-SUFFIXES = {".slp": "slp", ".parquet": "parquet", ".tabular": "parquet"}
+SUFFIXES = {
+    ".slp": "slp",
+    ".h5": "slp",
+    ".hdf5": "slp",
+    ".json": "json",
+    ".json.zip": "json",
+    ".parquet": "parquet",
+    ".tabular": "parquet",
+}
+"""Formats by the ends of names; of several that fit the longest counts."""
+
+
+def format_of(path: PathLike) -> str | None:
+    """Return the format that a name asks for, None when it has no known suffix.
+
+    Examples:
+        >>> format_of("day1.json.zip"), format_of("day1.v2.slp"), format_of("day1.xyz")
+        ('json', 'slp', None)
+    """
+    name = Path(path).name.lower()
+    fitting = [suffix for suffix in SUFFIXES if name.endswith(suffix)]
+    return SUFFIXES[max(fitting, key=len)] if fitting else None
 
 
 def read_tables(
@@ -36,10 +59,15 @@ def read_tables(
     """Read a whole file or project; the format is told from the content."""
     from tabular_labels.io.detect import detect_format
 
-    if detect_format(path) == "parquet":
+    form = detect_format(path)
+    if form == "parquet":
         from tabular_labels.io.parquet_scan import read_parquet
 
         return read_parquet(path)
+    if form == "json":
+        from tabular_labels.io.json_read import read_json
+
+        return read_json(path, strict=strict, video_search=video_search)
     from tabular_labels.io.slp_read import read_slp
 
     return read_slp(path, strict=strict, video_search=video_search)
@@ -48,16 +76,19 @@ def read_tables(
 def open_source(
     path: PathLike, *, video_search: VideoSearch = None, strict: bool = False
 ) -> Source:
-    """Open a file or project without reading its rows."""
+    """Open a file or project; rows of those that can be scanned are not read."""
     from tabular_labels.io.detect import detect_format
 
-    if detect_format(path) == "parquet":
+    form = detect_format(path)
+    if form == "parquet":
         from tabular_labels.io.parquet_scan import open_parquet
 
         return open_parquet(path)
-    from tabular_labels.io.slp_scan import open_slp
+    if form == "slp":
+        from tabular_labels.io.slp_scan import open_slp
 
-    return open_slp(path, strict=strict, video_search=video_search)
+        return open_slp(path, strict=strict, video_search=video_search)
+    return MemorySource(read_tables(path, video_search=video_search, strict=strict))
 
 
 def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
@@ -66,12 +97,17 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
     Raises:
         ValueError: Unknown suffix.
     """
-    form = _format_of(path)
+    form = _format_to_write(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if form == "slp":
         from tabular_labels.io.slp_write import write_slp
 
         write_slp(tables_to_replace(snapshot, path), path, **options)
+    elif form == "json":
+        from tabular_labels.io.json_write import write_json
+
+        refuse_to_replace(snapshot, path)
+        write_json(snapshot, path, **options)
     else:
         from tabular_labels.io.parquet_write import write_parquet
 
@@ -84,6 +120,16 @@ def tables_to_replace(snapshot: Snapshot, path: PathLike) -> LabelTables:
     Raises:
         ValueError: It would replace the file that scanned labels are read from.
     """
+    refuse_to_replace(snapshot, path)
+    return snapshot.tables()
+
+
+def refuse_to_replace(snapshot: Snapshot, path: PathLike) -> None:
+    """Raise when a path is the file that scanned labels are read from.
+
+    Raises:
+        ValueError: It is.
+    """
     origin = snapshot.source.origin
     if origin is not None and Path(path).exists() and Path(origin).samefile(path):
         message = (
@@ -91,7 +137,6 @@ def tables_to_replace(snapshot: Snapshot, path: PathLike) -> LabelTables:
             "Write elsewhere, or write `labels.collect()`, which no longer needs the file."
         )
         raise ValueError(message)
-    return snapshot.tables()
 
 
 def with_suffix(path: PathLike, default_suffix: str) -> Path:
@@ -102,20 +147,17 @@ def with_suffix(path: PathLike, default_suffix: str) -> Path:
         ('day1.slp', 'day1.slp')
     """
     path = Path(path)
-    if path.suffix.lower() in SUFFIXES or not default_suffix:
+    if format_of(path) is not None or not default_suffix:
         return path
     return path.with_name(f"{path.name}.{default_suffix.lstrip('.')}")
 
 
-def _format_of(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if not suffix:
-        return "parquet"
-    try:
-        return SUFFIXES[suffix]
-    except KeyError:
+def _format_to_write(path: Path) -> str:
+    form = format_of(path)
+    if form is None and path.suffix:
         message = (
-            f"{path}: found suffix {suffix!r}, expected one of {sorted(SUFFIXES)} or none "
-            "(a Parquet project). Change the name, or call write_slp or write_parquet."
+            f"{path}: found suffix {path.suffix!r}, expected one of {sorted(SUFFIXES)} or none "
+            "(a Parquet project). Change the name, or call one of the functions write_..."
         )
-        raise ValueError(message) from None
+        raise ValueError(message)
+    return form or "parquet"

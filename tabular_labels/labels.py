@@ -13,8 +13,9 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.encode import encode
 from tabular_labels.files import read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
-from tabular_labels.labels_split import LabelsSplit
+from tabular_labels.labels_formats import LabelsFormats
 from tabular_labels.model.checks import check_tables, require
+from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.suggestion import SuggestionFrame
@@ -24,13 +25,14 @@ from tabular_labels.model.video import Video
 from tabular_labels.queries.compare import tables_equal
 from tabular_labels.queries.describe import describe_lines, html_summary
 from tabular_labels.queries.filter import select_frames
+from tabular_labels.queries.split import split_rows
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.views import LabeledFrame
 
 __all__ = ["Labels"]
 
 
-class Labels(LabelsSplit):
+class Labels(LabelsFormats):
     """A project of pose-tracking labels: videos, skeletons, tracks, frames, instances.
 
     Rows live in tables; frames and instances are views of them, made when they are
@@ -84,6 +86,13 @@ class Labels(LabelsSplit):
         self._attach(Snapshot.of(tables), objects)
 
     @classmethod
+    def from_snapshot(cls, snapshot: Snapshot, objects: Objects | None = None) -> Labels:
+        """Wrap a snapshot; ``objects`` are those of its catalog, if they exist already."""
+        labels = cls.__new__(cls)
+        labels._attach(snapshot, objects)
+        return labels
+
+    @classmethod
     def from_tables(cls, tables: LabelTables) -> Labels:
         """Wrap tables.
 
@@ -111,7 +120,7 @@ class Labels(LabelsSplit):
         """Read a file or project into memory; the format is told from the content.
 
         Args:
-            filename: A ``.slp`` file or a Parquet project.
+            filename: A file of any known format, or a Parquet project.
             video_search: Where to look for videos that moved: a list of folders, or a
                 callback that edits the list of video dicts in place.
             strict: Refuse a file that holds data we do not model, instead of warning.
@@ -131,7 +140,7 @@ class Labels(LabelsSplit):
 
         Args:
             labels: What to write.
-            filename: ``.slp``, or a Parquet project (``.parquet``, ``.tabular`` or none).
+            filename: Its suffix says the format, see `save`.
             default_suffix: Used when the name has no known suffix; the dot may be left out.
             **options: As `Labels.save` takes them.
 
@@ -143,13 +152,14 @@ class Labels(LabelsSplit):
     def save(self, path: PathLike, **options: Any) -> None:
         """Write to a path; the format follows the suffix.
 
-        A ``.slp`` file is replaced whole or not at all. A path with the suffix
-        ``.parquet``, ``.tabular`` or none becomes a Parquet project, a directory.
-        Missing folders on the way are made.
+        A file is replaced whole or not at all. A path with the suffix ``.parquet``,
+        ``.tabular`` or none becomes a Parquet project, a directory. Missing folders on
+        the way are made. ``docs/formats.md`` lists the suffixes.
 
         Args:
             path: Where to write.
-            **options: Of `write_slp` (``compat``) or `write_parquet` (``overwrite``).
+            **options: Of `write_slp` (``compat``), `write_parquet` (``overwrite``), or
+                the format's other function.
 
         Raises:
             ValueError: Unknown suffix, or scanned labels would replace the file that
@@ -171,16 +181,41 @@ class Labels(LabelsSplit):
             New labels. Scanned labels stay scanned.
         """
         del copy
-        chosen = self._places_at(inds)
-        return self._with_frames(np.asarray(self._snapshot.list_order)[chosen])
+        chosen = self._frames_at(inds)
+        return self._with_frames(np.asarray(chosen.places, np.int64))
 
     def _with_frames(self, rows: IntArray) -> Labels:
         structure = select_frames(self._snapshot.structure, rows)
-        return Labels.from_snapshot(self._snapshot.restricted(structure), self._lent_objects)
+        return Labels.from_snapshot(self._snapshot.restricted(structure), self._objects)
 
     def copy(self) -> Labels:
         """Return labels that share these tables, which never change."""
-        return Labels.from_snapshot(self._snapshot, self._lent_objects)
+        return Labels.from_snapshot(self._snapshot, self._objects)
+
+    def split(
+        self, n: float, copy: bool = True, *, seed: int | None = None
+    ) -> tuple[Labels, Labels]:
+        """Split the frames at random into two.
+
+        Args:
+            n: A fraction of the frames (rounded half to even), or an int number of
+                frames, for the first part; at least 1, and at least 1 is left.
+            copy: Kept for compatibility.
+            seed: The same seed gives the same split on every machine; None draws one.
+
+        Returns:
+            Two labels; with one frame, both hold it.
+
+        Raises:
+            ValueError: There are no frames.
+        """
+        del copy
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**63))
+        first, second = split_rows(self._snapshot.structure.frames, n, seed)
+        return self._with_frames(self._in_list_order(first)), self._with_frames(
+            self._in_list_order(second)
+        )
 
     def filter(
         self,
@@ -213,7 +248,7 @@ class Labels(LabelsSplit):
         snapshot = filtered_snapshot(
             self._snapshot, frames, instances, points, drop_empty=drop_empty
         )
-        return Labels.from_snapshot(snapshot, self._lent_objects)
+        return Labels.from_snapshot(snapshot, self._objects)
 
     def equals(self, other: object) -> bool:
         """Tell whether both hold the same rows, up to the numbering of keys.
@@ -228,7 +263,7 @@ class Labels(LabelsSplit):
     def collect(self) -> Labels:
         """Read scanned labels into memory."""
         source = MemorySource(self._snapshot.tables())
-        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._lent_objects)
+        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._objects)
 
     def describe(self) -> str:
         """Return a text that says what is in the labels."""
@@ -258,7 +293,7 @@ class Labels(LabelsSplit):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the snapshot and the objects."""
-        return {"snapshot": self._snapshot, "objects": self._lent_objects}
+        return {"snapshot": self._snapshot, "objects": self._objects}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Attach to them again."""

@@ -25,7 +25,7 @@ def load_file(path: PathLike, *, video_search: VideoSearch = None, strict: bool 
     """Read any file or project into memory; the format is told from the content.
 
     Args:
-        path: A ``.slp`` file or a Parquet project.
+        path: A file of any known format, or a Parquet project.
         video_search: Where to look for videos that moved: folders, or a callback that
             edits the list of video dicts in place and returns True to abort.
         strict: Refuse a file that holds data we do not model, instead of warning.

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 
 from tabular_labels._types import IntArray
-from tabular_labels.store.rows import Rows
+from tabular_labels.rows import Rows
 from tabular_labels.views import Instance, LabeledFrame, frame_view, instance_view
 
 __all__ = ["FrameSequence", "InstanceSequence"]
@@ -22,12 +22,7 @@ class _RowSequence(Sequence[View], Generic[View]):
 
     def __init__(self, rows: Rows, places: Sequence[int] | IntArray) -> None:
         self._rows = rows
-        self._places = places
-
-    @property
-    def places(self) -> Sequence[int] | IntArray:
-        """Handles of the rows."""
-        return self._places
+        self.places = places
 
     def _view(self, row: int) -> View:
         raise AssertionError(row)
@@ -50,7 +45,8 @@ class _RowSequence(Sequence[View], Generic[View]):
 
     def __iter__(self) -> Iterator[View]:
         """Make the views one after another."""
-        for row in _listed(self):
+        places = self.places
+        for row in places if isinstance(places, range) else np.asarray(places).tolist():
             yield self._view(row)
 
     def __eq__(self, other: object) -> bool:
@@ -72,12 +68,6 @@ class _RowSequence(Sequence[View], Generic[View]):
         return f"[{first}{rest}]"
 
 
-def _listed(sequence: _RowSequence[Any]) -> Sequence[int]:
-    places = sequence.places
-    listed: Sequence[int] = places if isinstance(places, range) else np.asarray(places).tolist()
-    return listed
-
-
 class FrameSequence(_RowSequence[LabeledFrame]):
     """Frames of labels, made when they are looked at."""
 
@@ -86,8 +76,8 @@ class FrameSequence(_RowSequence[LabeledFrame]):
 
     def __iter__(self) -> Iterator[LabeledFrame]:
         """Make the views one after another."""
-        rows, new = self._rows, LabeledFrame.__new__
-        for row in _listed(self):
+        rows, places, new = self._rows, self.places, LabeledFrame.__new__
+        for row in places if isinstance(places, range) else np.asarray(places).tolist():
             view = new(LabeledFrame)
             view._source = rows
             view._row = row
@@ -100,8 +90,10 @@ class FrameSequence(_RowSequence[LabeledFrame]):
         if not isinstance(frame, LabeledFrame):
             return False
         # Only frames of that index can be equal; their views need not be made.
-        wanted, index = frame.frame_idx, self._rows.frame_idx
-        return any(index(row) == wanted and self._view(row) == frame for row in _listed(self))
+        index = np.asarray(self._rows.frames.frame_idx)
+        places = np.asarray(self.places, np.int64)
+        near = places[index[places] == frame.frame_idx]
+        return any(self._view(int(row)) == frame for row in near)
 
 
 class InstanceSequence(_RowSequence[Instance]):

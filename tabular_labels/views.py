@@ -7,24 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from tabular_labels import editing
 from tabular_labels._types import FloatArray
 from tabular_labels.errors import UnknownNodeError
 from tabular_labels.geometry import InstanceGeometry
 from tabular_labels.matching import points_match, scores_match, tracks_match
 from tabular_labels.model.arguments import require_type
+from tabular_labels.model.freezing import FrozenList
 from tabular_labels.model.skeleton import Node, NodeLike, Skeleton
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.points import (
-    BoundPoint,
-    BoundPredictedPoint,
-    LinkedPoint,
-    LinkedPredictedPoint,
-    Point,
-)
+from tabular_labels.points import BoundPoint, BoundPredictedPoint, Point, PredictedPoint
+from tabular_labels.rows import PREDICTED, Rows, refuse
 from tabular_labels.selection import InstanceSelection
-from tabular_labels.store.rows import Rows
 from tabular_labels.values import FrameValues, InstanceValues, PointLike, Points, as_score
 
 __all__ = [
@@ -130,13 +124,9 @@ class Instance(InstanceGeometry):
 
     @track.setter
     def track(self, track: Track | None) -> None:
-        source = self._source
-        if isinstance(source, Rows):
-            editing.set_track(*source.open_instance(self._row), track)
-            return
         if track is not None:
             require_type(track, Track, "track of an instance", "Pass a `Track`, or None.")
-        source.track_object = track
+        self._free("track").track_object = track
 
     @property
     def tracking_score(self) -> float | None:
@@ -146,11 +136,7 @@ class Instance(InstanceGeometry):
 
     @tracking_score.setter
     def tracking_score(self, score: float | None) -> None:
-        source = self._source
-        if isinstance(source, Rows):
-            editing.set_tracking_score(*source.open_instance(self._row), score)
-        else:
-            source.tracking_score_value = as_score(score, "tracking_score")
+        self._free("tracking_score").tracking_score_value = as_score(score, "tracking_score")
 
     @property
     def score(self) -> float | None:
@@ -165,9 +151,8 @@ class Instance(InstanceGeometry):
         if isinstance(source, InstanceValues):
             origin: PredictedInstance | None = source.from_predicted
             return origin
-        source, row = source.located_instance(self._row)
-        found: int | None = source.origin(row)
-        made = None if found is None else instance_view(source, found)
+        row = source.columns.source_row(self._row)
+        made = None if row is None else instance_view(source, row)
         return made if isinstance(made, PredictedInstance) else None
 
     @from_predicted.setter
@@ -175,11 +160,7 @@ class Instance(InstanceGeometry):
         if instance is not None:
             remedy = "Pass a prediction, or None."
             require_type(instance, PredictedInstance, "from_predicted of an instance", remedy)
-        source = self._source
-        if isinstance(source, Rows):
-            editing.set_origin(*source.open_instance(self._row), instance)
-        else:
-            source.from_predicted = instance
+        self._free("from_predicted").from_predicted = instance
 
     @property
     def frame(self) -> LabeledFrame | None:
@@ -188,8 +169,7 @@ class Instance(InstanceGeometry):
         if isinstance(source, InstanceValues):
             frame: LabeledFrame | None = source.frame
             return frame
-        source, row = source.located_instance(self._row)
-        return frame_view(source, source.frame_row(row))
+        return frame_view(source, source.frame_row(self._row))
 
     @property
     def video(self) -> Video | None:
@@ -197,9 +177,7 @@ class Instance(InstanceGeometry):
         source = self._source
         if isinstance(source, InstanceValues):
             return None if source.frame is None else source.frame.video
-        source, row = source.located_instance(self._row)
-        video: Video = source.video(source.frame_row(row))
-        return video
+        return source.video(source.frame_row(self._row))  # type: ignore[no-any-return]  # Rows
 
     @property
     def frame_idx(self) -> int | None:
@@ -207,9 +185,7 @@ class Instance(InstanceGeometry):
         source = self._source
         if isinstance(source, InstanceValues):
             return None if source.frame is None else source.frame.frame_idx
-        source, row = source.located_instance(self._row)
-        index: int = source.frame_idx(source.frame_row(row))
-        return index
+        return source.frame_idx(source.frame_row(self._row))  # type: ignore[no-any-return]  # Rows
 
     def numpy(self, *, invisible_as_nan: bool = True) -> FloatArray:
         """Return coordinates: float64, shape ``(n_nodes, 2)``, pixels, NaN = missing.
@@ -273,8 +249,12 @@ class Instance(InstanceGeometry):
         made._row = 0
         return made
 
+    def _free(self, what: str) -> InstanceValues:
+        source = self._source
+        return source if isinstance(source, InstanceValues) else refuse(what)
+
     def _points(self, places: Sequence[int]) -> list[Point]:
-        """Return points by place: linked to a row, or bound to detached values."""
+        """Return points by place: read-only ones of a row, or bound to detached values."""
         source, row, predicted = self._source, self._row, self._is_predicted
         if isinstance(source, InstanceValues):
             nodes = source.skeleton_object.nodes
@@ -283,24 +263,19 @@ class Instance(InstanceGeometry):
         names = ("visible", "complete", "score") if predicted else ("visible", "complete")
         xy = source.xy(row, invisible_as_nan=False).tolist()
         rest = [source.point_values(row, name).tolist() for name in names]
-        make = LinkedPredictedPoint if predicted else LinkedPoint
-        return [make(self, k, *xy[k], *(values[k] for values in rest)) for k in places]
-
-    def _set_point_value(self, place: int, name: str, value: float | bool) -> None:
-        store, handle = self._source.open_instance(self._row)
-        editing.set_point_value(store, handle, place, name, value)
+        make = PredictedPoint if predicted else Point
+        points: list[Point] = [make(*xy[k], *(values[k] for values in rest)) for k in places]
+        for point in points:
+            point.freeze()
+        return points
 
     def __getitem__(self, node: NodeLike) -> Point:
         """Return the point of a node; a missing one has NaN coordinates."""
         return self._points([self.skeleton.index(node)])[0]
 
     def __setitem__(self, node: NodeLike, point: PointLike) -> None:
-        """Set the point of a node; a pair of coordinates will do."""
-        source, place = self._source, self.skeleton.index(node)
-        if isinstance(source, Rows):
-            editing.set_point(*source.open_instance(self._row), place, point)
-        else:
-            source.set_point(place, point)
+        """Set the point of a node of a detached instance; a pair of coordinates will do."""
+        self._free(f"point {node!r}").set_point(self.skeleton.index(node), point)
 
     def __contains__(self, node: NodeLike) -> bool:
         """Tell whether a node has a point."""
@@ -317,8 +292,11 @@ class Instance(InstanceGeometry):
         if not isinstance(other, Instance):
             return NotImplemented
         mine, theirs = self._source, other._source
-        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.shares_rows(theirs):
-            return mine.instance_id(self._row) == theirs.instance_id(other._row)
+        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.lineage is theirs.lineage:
+            same: bool = (
+                mine.columns.instance_id[self._row] == theirs.columns.instance_id[other._row]
+            )
+            return same
         return (
             self.matches(other)
             and scores_match(self.score, other.score)
@@ -342,9 +320,8 @@ class Instance(InstanceGeometry):
         source = self._source
         if isinstance(source, InstanceValues):
             return super().__reduce_ex__(protocol)
-        source, row = source.located_instance(self._row)
-        frame = source.frame_row(row)
-        place = list(source.instances_of(frame)).index(row)
+        frame = source.frame_row(self._row)
+        place = self._row - source.instance_start[frame]
         return _itself, (_portable_frame(source, frame).instances[place],)
 
     def __repr__(self) -> str:
@@ -429,11 +406,7 @@ class PredictedInstance(Instance):
 
     @score.setter
     def score(self, score: float | None) -> None:
-        source = self._source
-        if isinstance(source, Rows):
-            editing.set_score(*source.open_instance(self._row), score)
-        else:
-            source.score_value = as_score(score, "score")
+        self._free("score").score_value = as_score(score, "score")
 
     @property
     def scores(self) -> FloatArray:
@@ -447,92 +420,15 @@ class PredictedInstance(Instance):
         return np.column_stack([self.numpy(), self.scores])
 
 
-class InstanceList(list[Instance]):
-    """The instances of a frame of labels; changing the list changes the labels.
+class InstanceList(FrozenList[Instance]):
+    """The instances of an attached frame: a list that refuses to be changed in place."""
 
-    What is put in becomes a view of a new row; what is in another frame, or in other
-    labels, is copied. Copies and pickles are plain lists.
-    """
-
-    __slots__ = ("_frame", "_rows")
+    __slots__ = ()
 
     @classmethod
-    def of(cls, rows: Rows, frame: int) -> InstanceList:
-        """Views of the instances of one frame."""
-        made = cls([instance_view(rows, row) for row in rows.instances_of(frame)])
-        made._rows, made._frame = rows, frame
-        return made
-
-    _rows: Rows
-    _frame: int
-
-    def _become(self, wanted: Iterable[Instance]) -> None:
-        store, frame = self._rows.open_frame(self._frame)
-        handles = editing.set_instances(store, frame, wanted)
-        super().__setitem__(slice(None), [instance_view(store, handle) for handle in handles])
-
-    def append(self, instance: Instance) -> None:
-        """Add an instance."""
-        self._become([*self, instance])
-
-    def extend(self, instances: Iterable[Instance]) -> None:
-        """Add instances."""
-        self._become([*self, *instances])
-
-    def insert(self, place: Any, instance: Instance) -> None:
-        """Add an instance at a place."""
-        wanted = list(self)
-        wanted.insert(place, instance)
-        self._become(wanted)
-
-    def remove(self, instance: Instance) -> None:
-        """Remove this instance, or the first that is equal."""
-        same = [place for place, mine in enumerate(self) if mine is instance]
-        del self[same[0] if same else self.index(instance)]
-
-    def pop(self, place: Any = -1) -> Instance:
-        """Remove the instance at a place, and return a detached copy."""
-        copied: Instance = self[place].copy()
-        del self[place]
-        return copied
-
-    def clear(self) -> None:
-        """Remove all."""
-        self._become(())
-
-    def sort(self, *, key: Any = None, reverse: bool = False) -> None:
-        """Put the instances in another order."""
-        self._become(sorted(self, key=key, reverse=reverse))
-
-    def reverse(self) -> None:
-        """Turn the order around."""
-        self._become(list(self)[::-1])
-
-    def __setitem__(self, place: Any, value: Any) -> None:
-        """Replace one instance, or a slice."""
-        wanted = list(self)
-        wanted[place] = value
-        self._become(wanted)
-
-    def __delitem__(self, place: Any) -> None:
-        """Remove one instance, or a slice."""
-        wanted = list(self)
-        del wanted[place]
-        self._become(wanted)
-
-    def __iadd__(self, instances: Iterable[Instance]) -> InstanceList:  # type: ignore[misc,override]  # like list's
-        """Add instances."""
-        self.extend(instances)
-        return self
-
-    def __imul__(self, times: Any) -> InstanceList:  # type: ignore[misc]  # like list's
-        """Repeat the instances, as copies."""
-        self._become(list(self) * times)
-        return self
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy as a plain list."""
-        return list, (list(self),)
+    def of_rows(cls, rows: Rows, start: int, stop: int) -> InstanceList:
+        """Views of consecutive instance rows."""
+        return cls([instance_view(rows, row) for row in range(start, stop)])
 
 
 class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
@@ -586,11 +482,7 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
     @video.setter
     def video(self, video: Video) -> None:
-        source = self._source
-        if isinstance(source, Rows):
-            editing.set_frame_video(*source.open_frame(self._row), video)
-        else:
-            source.set_video(video)
+        self._free("video").set_video(video)
 
     @property
     def frame_idx(self) -> int:
@@ -600,11 +492,7 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
     @frame_idx.setter
     def frame_idx(self, frame_idx: int) -> None:
-        source = self._source
-        if isinstance(source, Rows):
-            editing.set_frame_idx(*source.open_frame(self._row), frame_idx)
-        else:
-            source.set_frame_idx(frame_idx)
+        self._free("frame_idx").set_frame_idx(frame_idx)
 
     @property
     def is_negative(self) -> bool:
@@ -614,11 +502,7 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
     @is_negative.setter
     def is_negative(self, is_negative: bool) -> None:
-        source = self._source
-        if isinstance(source, Rows):
-            editing.set_is_negative(*source.open_frame(self._row), is_negative)
-        else:
-            source.is_negative_value = bool(is_negative)
+        self._free("is_negative").is_negative_value = bool(is_negative)
 
     @property
     def instances(self) -> list[Instance]:
@@ -626,15 +510,16 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
         source = self._source
         if isinstance(source, FrameValues):
             return source.instances
-        return InstanceList.of(*source.located_frame(self._row))
+        start = source.instance_start
+        return InstanceList.of_rows(source, start[self._row], start[self._row + 1])
 
     @instances.setter
     def instances(self, instances: Iterable[Instance]) -> None:
+        self._free("instances").instances.become(instances)
+
+    def _free(self, what: str) -> FrameValues:
         source = self._source
-        if isinstance(source, Rows):
-            editing.set_instances(*source.open_frame(self._row), instances)
-        else:
-            source.instances.become(instances)
+        return source if isinstance(source, FrameValues) else refuse(what)
 
     def copy(self) -> LabeledFrame:
         """Return a detached copy; links between its own instances are kept."""
@@ -651,15 +536,16 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
         source = self._source
         if isinstance(source, FrameValues):
             return super().__reduce_ex__(protocol)
-        return _itself, (_portable_frame(*source.located_frame(self._row)),)
+        return _itself, (_portable_frame(source, self._row),)
 
     def __len__(self) -> int:
         """Return the number of instances."""
         source = self._source
         if isinstance(source, FrameValues):
             return len(source.instances)
-        source, row = source.located_frame(self._row)
-        return len(source.instances_of(row))
+        start = source.instance_start
+        count: int = start[self._row + 1] - start[self._row]
+        return count
 
     def __bool__(self) -> bool:
         """Be true, also without instances."""
@@ -686,8 +572,9 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
         if not isinstance(other, LabeledFrame):
             return NotImplemented
         mine, theirs = self._source, other._source
-        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.shares_rows(theirs):
-            return mine.frame_id(self._row) == theirs.frame_id(other._row)
+        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.lineage is theirs.lineage:
+            same: bool = mine.frames.frame_id[self._row] == theirs.frames.frame_id[other._row]
+            return same
         return (
             self.frame_idx == other.frame_idx
             and self.is_negative == other.is_negative
@@ -709,7 +596,7 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
 def instance_view(rows: Rows, row: int) -> Instance:
     """Return a view of one instance row."""
-    cls = PredictedInstance if rows.is_predicted(row) else Instance
+    cls = PredictedInstance if rows.columns.kind[row] == PREDICTED else Instance
     view = cls.__new__(cls)
     view._source = rows
     view._row = row

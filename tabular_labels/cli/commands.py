@@ -57,13 +57,6 @@ class AnswerFormat(StrEnum):
     PARQUET = "parquet"
 
 
-class FileForm(StrEnum):
-    """Formats of the files that a command makes."""
-
-    SLP = "slp"
-    PARQUET = "parquet"
-
-
 class LargeTable(StrEnum):
     """Tables that are kept in files of their own."""
 
@@ -149,7 +142,9 @@ def convert(
     destination: Annotated[
         Path,
         typer.Argument(
-            metavar="DST", help="What to write: NAME.slp, or a Parquet project (NAME.parquet)."
+            metavar="DST",
+            help="What to write: NAME.slp, NAME.json, NAME.json.zip, or a Parquet project "
+            "(NAME.parquet).",
         ),
     ],
     compat: Annotated[
@@ -160,11 +155,13 @@ def convert(
     ] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace a .slp file, or add a version to a project."),
+        typer.Option("--overwrite", help="Replace a file, or add a version to a project."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Convert between .slp and Parquet projects; the format follows DST's suffix."""
+    """Convert between formats; the one to write follows DST's suffix."""
+    from tabular_labels.cli.converting import read_for, write_as
+
     form = _output_format(destination)
     if compat is Compat.CLASSIC and form != "slp":
         message = "--compat classic is a layout of .slp files"
@@ -174,14 +171,9 @@ def convert(
 
     began = time.perf_counter()
     with working(f"reading {plain(source)}"):
-        labels = tabular_labels.load_file(source, strict=strict)
+        labels = read_for(form, source, strict=strict)
     with progress_bar(f"writing {plain(destination)}") as progress:
-        if form == "slp":
-            tabular_labels.write_slp(labels, destination, compat=compat.value)
-        else:
-            tabular_labels.write_parquet(
-                labels, destination, overwrite=overwrite, progress=progress
-            )
+        write_as(form, labels, destination, progress, compat=compat.value, overwrite=overwrite)
     seconds, n_bytes = time.perf_counter() - began, measure(destination)
     if as_json:
         print_json(
@@ -202,16 +194,16 @@ def convert(
 
 
 def _output_format(path: Path) -> str:
-    from tabular_labels.files import SUFFIXES
+    from tabular_labels.files import SUFFIXES, format_of
 
-    form = SUFFIXES.get(path.suffix.lower(), "") if path.suffix else "parquet"
-    if not form:
+    form = format_of(path)
+    if form is None and path.suffix:
         message = (
-            f"{path}: found suffix {path.suffix!r}, expected .slp, or .parquet, .tabular or none "
+            f"{path}: found suffix {path.suffix!r}, expected one of {', '.join(SUFFIXES)}, or none "
             "for a Parquet project"
         )
         raise typer.BadParameter(message)
-    return form
+    return form or "parquet"
 
 
 def _check_destination(path: Path, form: str, *, overwrite: bool) -> None:
@@ -222,7 +214,7 @@ def _check_destination(path: Path, form: str, *, overwrite: bool) -> None:
         raise UserError(message)
     if overwrite:
         return
-    if form == "slp" and path.exists():
+    if form != "parquet" and path.exists():
         message = f"{path}: found a file there. Choose another name, or add --overwrite."
         raise UserError(message)
     if form == "parquet" and is_project(path):
@@ -231,78 +223,6 @@ def _check_destination(path: Path, form: str, *, overwrite: bool) -> None:
             "version of it (earlier ones stay readable)."
         )
         raise UserError(message)
-
-
-@app.command()
-@guarded
-def split(
-    file: Annotated[Path, typer.Argument(help="A .slp file or a Parquet project.")],
-    fractions: Annotated[
-        str, typer.Option(help="Share of each part, with commas between; -1 is what is left.")
-    ] = "0.8",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same parts.")] = 0,
-    by: Annotated[
-        str | None,
-        typer.Option(help='Keep together: "video", "track", or SQL on columns of frames.'),
-    ] = None,
-    blocks: Annotated[
-        int | None, typer.Option(help="Keep together: so many contiguous blocks of each video.")
-    ] = None,
-    gap: Annotated[
-        int | None, typer.Option(help="Frames of two parts are more than so many frames apart.")
-    ] = None,
-    stratify: Annotated[
-        str | None,
-        typer.Option(help='Shares hold for each "kind", "n_instances", "video", or value of SQL.'),
-    ] = None,
-    user_only: Annotated[
-        bool, typer.Option("--user-only", help="Without predictions, and frames with nothing else.")
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the parts; without, only a report.")
-    ] = None,
-    names: Annotated[
-        str, typer.Option(help="Names of the parts; train,val or train,val,test without.")
-    ] = "",
-    form: Annotated[
-        FileForm | None, typer.Option("--format", help="Of the parts; that of FILE without.")
-    ] = None,
-    within: Annotated[
-        str, typer.Option(help="Distances in frames at which leaks are counted.")
-    ] = "0,1,5,30",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace .slp files, add versions to projects.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Split frames into training and validation parts, and say how much leaks between them."""
-    from tabular_labels.cli import splitting
-
-    shares = splitting.read_numbers(fractions, float, "--fractions")
-    called = [name.strip() for name in names.split(",") if name.strip()]
-    with working(f"splitting {plain(file)}"):
-        report = splitting.split_file(
-            file,
-            shares,
-            called,
-            seed=seed,
-            by=by,
-            blocks=blocks,
-            gap=gap,
-            stratify=stratify,
-            is_user_only=user_only,
-            within=splitting.read_numbers(within, int, "--within"),
-        )
-    paths: list[Path] = []
-    if out is not None:
-        asked = form and form.value
-        paths = splitting.choose_files(report.names, file, out, asked, overwrite=overwrite)
-        with working(f"writing {plain(out)}"):
-            splitting.save_parts(report, paths, overwrite=overwrite)
-    if as_json:
-        print_json(report.json(paths))
-    else:
-        splitting.print_report(report, paths)
 
 
 @app.command()

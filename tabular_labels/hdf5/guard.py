@@ -27,12 +27,14 @@ __all__ = [
     "check_dataset",
     "check_members",
     "check_size",
+    "load_json",
     "member",
     "open_guarded",
     "parse_json",
     "read_attribute",
     "read_text",
     "read_texts",
+    "require_shallow",
     "shown",
     "translated",
 ]
@@ -314,10 +316,7 @@ def read_texts(dataset: h5py.Dataset, path: PathLike) -> list[str]:
     for start in range(0, len(dataset), _TEXTS_AT_ONCE):
         with translated(path, place):
             values = dataset[start : start + _TEXTS_AT_ONCE]
-        try:
-            texts += [value.decode() for value in values]
-        except (AttributeError, UnicodeDecodeError):  # text already, or what is none
-            texts += [read_text(value, path, place) for value in values]
+        texts += [read_text(value, path, place) for value in values]
         room -= sum(map(len, values))
         if room < 0:
             raise broken(path, place, "more text than the file has bytes", "each text once")
@@ -332,18 +331,38 @@ def parse_json(text: str, path: PathLike, place: str) -> Any:
     """
     if len(text) > _LARGEST_JSON:
         raise broken(path, place, f"{len(text)} characters of JSON", f"at most {_LARGEST_JSON}")
+    value = load_json(text, path, place)
+    if _may_be_deep(text):
+        require_shallow(value, path, place)
+    return value
+
+
+def load_json(text: str, path: PathLike, place: str) -> Any:
+    """Parse JSON of any size, as deep as the parser goes.
+
+    Raises:
+        FileFormatError: It is not JSON, or nested too deeply for the parser.
+    """
     try:
-        value = _parsed(text)
+        return json.loads(text) if text[-1:].isspace() else _parsed(text)
     except ValueError as error:
         raise broken(path, place, f"no valid JSON ({error})", "JSON") from error
-    except RecursionError:
-        value = None
-        too_deep = True
-    else:
-        too_deep = _may_be_deep(text) and _depth(value) > _DEEPEST
-    if too_deep:
-        raise broken(path, place, "JSON nested too deeply", f"at most {_DEEPEST} levels")
-    return value
+    except RecursionError as error:
+        raise _too_deep(path, place) from error
+
+
+def require_shallow(value: object, path: PathLike, place: str) -> None:
+    """Raise when a JSON value is nested more deeply than what walks over it may go.
+
+    Raises:
+        FileFormatError: It is.
+    """
+    if _depth(value) > _DEEPEST:
+        raise _too_deep(path, place)
+
+
+def _too_deep(path: PathLike, place: str) -> FileFormatError:
+    return broken(path, place, "JSON nested too deeply", f"at most {_DEEPEST} levels")
 
 
 def _parsed(text: str) -> Any:

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
+import polars as pl
+
 from tabular_labels._types import Json, PathLike
 from tabular_labels.errors import UnsafeFileError
 from tabular_labels.hdf5.guard import as_finite, broken, shown
+from tabular_labels.model.tables import Catalog
 
 __all__ = [
     "SkeletonFacts",
@@ -22,6 +25,7 @@ __all__ = [
     "dump_skeletons",
     "parse_skeleton",
     "parse_skeletons",
+    "skeleton_facts",
 ]
 
 _EDGE, _SYMMETRY = 1, 2
@@ -189,6 +193,34 @@ def _node_tag(end: Any, numbered: list[object]) -> Any:
         return {"py/id": numbered.index(end) + 1}
     numbered.append(end)
     return {"py/object": _NODE_CLASS, "py/state": {"py/tuple": list(end)}}
+
+
+def skeleton_facts(catalog: Catalog, extras: Mapping[str, Any]) -> list[SkeletonFacts]:
+    """Gather the skeletons of a catalog.
+
+    Args:
+        catalog: Skeletons, nodes and edges.
+        extras: What else graphs held, by place in the list.
+    """
+    found = []
+    for i, (skeleton_id, name) in enumerate(catalog.skeletons.rows()):
+        nodes = catalog.nodes.filter(pl.col("skeleton_id") == skeleton_id)
+        edges = catalog.edges.filter(pl.col("skeleton_id") == skeleton_id).sort("position")
+        extra = dict(extras.get(str(i), {}))
+        pairs = {
+            kind: tuple(edges.filter(pl.col("kind") == kind).select("source", "target").rows())
+            for kind in ("edge", "symmetry")
+        }
+        found.append(
+            SkeletonFacts(
+                name,
+                tuple(nodes.select("name", "weight").rows()),
+                pairs["edge"],
+                pairs["symmetry"],
+                extra if extra.pop("of", None) == name else {},
+            )
+        )
+    return found
 
 
 class _Graph:

@@ -44,7 +44,7 @@ from tabular_labels.model.schema import (
 )
 from tabular_labels.model.tables import Catalog
 
-__all__ = ["Header", "catalog_of_skeletons", "read_header"]
+__all__ = ["Header", "catalog_of_skeletons", "read_header", "read_metadata"]
 
 _OF_SUGGESTION = frozenset({"video", "frame_idx", "group"})
 _LARGEST_COUNT = 2**16 - 1  # skeletons have 16-bit ids
@@ -83,20 +83,43 @@ def read_header(file: h5py.File, state: FileState) -> Header:
     return _HeaderReader(file, state.path).read()
 
 
+def read_metadata(metadata: Mapping[str, Any], path: str) -> Header:
+    """Read the small tables from JSON alone, as files of nothing but JSON hold them.
+
+    Args:
+        metadata: ``skeletons``, ``nodes``, ``videos``, ``tracks`` and so on.
+        path: The file, for messages.
+
+    Raises:
+        FileFormatError: Something is missing or broken.
+
+    Examples:
+        >>> metadata = {"skeletons": [], "nodes": [], "videos": [], "tracks": [[0, "a"]]}
+        >>> read_metadata(metadata, "labels.json").catalog.tracks["name"].to_list()
+        ['a']
+    """
+    return _HeaderReader(None, path).read_json(metadata, 1.0)
+
+
 class _HeaderReader:
     """Reads one file's metadata; collects what the tables have no place for."""
 
-    def __init__(self, file: h5py.File, path: str) -> None:
+    def __init__(self, file: h5py.File | None, path: str) -> None:
         self.file, self.path = file, path
         self.leftovers: dict[str, Any] = {}
         self.counts: dict[str, int] = {}
 
     def read(self) -> Header:
-        group = member(self.file, "metadata", self.path)
+        group = self._member("metadata")
         if not isinstance(group, h5py.Group):
             raise broken(self.path, "/metadata", "no such group", "the project's metadata")
         format_id = self._format_id(group)
-        metadata = self._metadata(group)
+        return self.read_json(self._metadata(group), format_id)
+
+    def _member(self, name: str) -> Any:
+        return None if self.file is None else member(self.file, name, self.path)
+
+    def read_json(self, metadata: Mapping[str, Any], format_id: float) -> Header:
         skeletons = parse_skeletons(metadata.get("skeletons"), metadata.get("nodes"), self.path)
         if len(skeletons) > _LARGEST_COUNT:
             self._fail("metadata, skeletons", f"{len(skeletons)}", f"at most {_LARGEST_COUNT}")
@@ -152,7 +175,7 @@ class _HeaderReader:
 
     def _rows(self, name: str, metadata: Mapping[str, Any]) -> list[Any]:
         """Rows of a JSON list, from its dataset or, in old files, from the metadata."""
-        dataset = member(self.file, f"{name}_json", self.path)
+        dataset = self._member(f"{name}_json")
         if dataset is not None:
             place = f"{name}_json"
             texts = read_texts(dataset, self.path)
@@ -173,7 +196,7 @@ class _HeaderReader:
 
     def _provenance(self, metadata: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         place, value = "/provenance_json", metadata.get("provenance")
-        dataset = member(self.file, "provenance_json", self.path)
+        dataset = self._member("provenance_json")
         if dataset is not None:
             with translated(self.path, place):
                 text = read_text(dataset[()], self.path, place)

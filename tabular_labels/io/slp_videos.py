@@ -42,13 +42,13 @@ class _Facts(NamedTuple):
 
 
 def read_video_rows(
-    rows: Sequence[object], file: h5py.File, path: PathLike
+    rows: Sequence[object], file: h5py.File | None, path: PathLike
 ) -> tuple[list[Json], dict[str, Any]]:
     """Check the rows, and complete embedded videos by what their groups hold.
 
     Args:
         rows: Parsed rows of ``videos_json`` (or of the old metadata).
-        file: The open file.
+        file: The open file; None when it has no pictures.
         path: The same file, for messages.
 
     Returns:
@@ -72,7 +72,7 @@ def read_video_rows(
             left = row.keys() - {"backend", "filename", *_SOURCES}
             if left:
                 others[str(i)] = {key: row[key] for key in sorted(left)}
-        if backend.get("filename") == PACKAGE:
+        if backend.get("filename") == PACKAGE and file is not None:
             with translated(path, f"{place}, embedded pictures"):
                 _complete(backend, file, path)
         videos.append({"backend": backend})

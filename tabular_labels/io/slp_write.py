@@ -6,7 +6,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import IntArray, Json, PathLike
+from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import FileFormatError, UnmodelledDataWarning
-from tabular_labels.hdf5.guard import as_finite, broken
+from tabular_labels.hdf5.guard import as_finite
 from tabular_labels.io.atomic import atomic_path
 from tabular_labels.io.attachments import (
     attachment_image,
@@ -27,7 +27,14 @@ from tabular_labels.io.attachments import (
     restore_objects,
 )
 from tabular_labels.io.hdf5_records import BLOCK
-from tabular_labels.io.skeleton_json import SkeletonFacts, dump_skeletons
+from tabular_labels.io.metadata_json import (
+    dump_metadata,
+    dump_provenance,
+    dump_suggestions,
+    json_text,
+    leftover,
+    video_rows,
+)
 from tabular_labels.io.slp_layout import (
     CLASSIC_FORMAT,
     FRAMES,
@@ -35,14 +42,13 @@ from tabular_labels.io.slp_layout import (
     NEGATIVE_FRAMES,
     POINTS,
     PRED_POINTS,
-    PROJECT_ID_KEY,
     TODAY_FORMAT,
 )
 from tabular_labels.io.slp_structure import resolve_videos
 from tabular_labels.io.slp_videos import dump_videos, embedded_numbers
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
-from tabular_labels.model.tables import Catalog, LabelTables, numbering, order_of_list
+from tabular_labels.model.tables import LabelTables, numbering, order_of_list
 
 __all__ = ["write_slp"]
 
@@ -134,15 +140,17 @@ class _Writer:
         self.left_out: list[str] = []
         # Everything that can be refused is prepared before a file is created.
         self.videos = dump_videos(
-            self.catalog.videos, path, self._leftover("videos_json"), classic=classic
+            self.catalog.videos, path, leftover(self.catalog, "videos_json"), classic=classic
         )
-        self.metadata = self._metadata()
-        self.provenance = self._json(self._provenance(), "provenance")
+        self.metadata = json_text(
+            dump_metadata(self.catalog, symmetry_both_ways=classic), path, "metadata"
+        )
+        self.provenance = json_text(dump_provenance(self.catalog), path, "provenance")
         self.image = self._attached()
 
     def write(self, path: Path) -> None:
         """Write the file at this path, and say what was left out."""
-        text = self._json(self.metadata, "metadata").encode()
+        text = self.metadata.encode()
         newer = len(text) > _LARGEST_ATTRIBUTE
         libver = ("v108", "latest") if newer else ("earliest", "latest")
         with h5py.File(path, "w-", libver=libver) as file, open_image(self.image) as image:
@@ -180,72 +188,19 @@ class _Writer:
         old = as_finite(self.leftovers.get("format_id")) or TODAY_FORMAT
         return TODAY_FORMAT if image is None else max(TODAY_FORMAT, old)
 
-    def _leftover(self, place: str) -> Mapping[str, Any]:
-        values = self.leftovers.get(place, {})
-        return values if isinstance(values, Mapping) else {}
-
-    def _json(self, value: object, place: str) -> str:
-        try:
-            return json.dumps(value, separators=(",", ":"), default=_plain)
-        except (TypeError, ValueError, RecursionError) as error:
-            remedy = "Keep texts, numbers, lists and dicts only."
-            raise broken(self.path, place, f"a value ({error})", "JSON values", remedy) from error
-
-    def _provenance(self) -> Json:
-        return {**self.catalog.provenance, PROJECT_ID_KEY: self.catalog.project_id}
-
-    def _metadata(self) -> Json:
-        skeletons, nodes = dump_skeletons(
-            _skeleton_facts(self.catalog, self._leftover("skeletons")),
-            symmetry_both_ways=self.classic,
-        )
-        return {
-            **self._leftover("metadata"),
-            "version": "2.0.0",
-            "skeletons": skeletons,
-            "nodes": nodes,
-            "videos": [],
-            "tracks": [],
-            "suggestions": [],
-            "negative_anchors": self._anchors(),
-            "provenance": self._provenance(),
-        }
-
-    def _anchors(self) -> dict[str, list[list[Any]]]:
-        anchors: dict[str, list[list[Any]]] = {}
-        rows = self._video_rows(self.catalog.negative_anchors["video_id"])
-        places = self.catalog.negative_anchors.select("frame_idx", "x", "y").rows()
-        for video, (index, *xy) in zip(rows.tolist(), places, strict=True):
-            place = [math.nan if value is None else value for value in xy]
-            anchors.setdefault(str(video), []).append([index, *place])
-        return anchors
-
-    def _video_rows(self, video_id: pl.Series) -> IntArray:
-        return rows_of_ids(self.catalog.videos["video_id"].to_numpy(), video_id.to_numpy())
-
     def _write_lists(self, file: h5py.File) -> None:
         tracks = self.catalog.tracks.select("spawned_on", "name").rows()
         self._write_rows(file, "videos_json", self.videos)
-        self._write_rows(file, "tracks_json", [self._json(row, "tracks") for row in tracks])
-        self._write_rows(file, "suggestions_json", self._suggestions())
+        self._write_rows(file, "tracks_json", self._texts(tracks, "tracks"))
+        suggestions = dump_suggestions(self.catalog)
+        self._write_rows(file, "suggestions_json", self._texts(suggestions, "suggestions"))
         if self.classic:
             return
         self._write_rows(file, "sessions_json", [])
         file["provenance_json"] = np.bytes_(self.provenance)
 
-    def _suggestions(self) -> list[str]:
-        others = self._leftover("suggestions_json")
-        suggestions = self.catalog.suggestions
-        rows = self._video_rows(suggestions["video_id"])
-        texts = []
-        places = suggestions.select("frame_idx", "group").rows()
-        for i, (video, (index, group)) in enumerate(zip(rows.tolist(), places, strict=True)):
-            rest = dict(others.get(str(i), {}))
-            if rest.pop("of", None) != [video, index]:
-                rest = {}
-            row = {"video": str(video), "frame_idx": index, "group": group}
-            texts.append(self._json({**row, **rest}, "suggestions"))
-        return texts
+    def _texts(self, rows: Sequence[object], place: str) -> list[str]:
+        return [json_text(row, self.path, place) for row in rows]
 
     def _write_rows(self, file: h5py.File, name: str, rows: list[str]) -> None:
         if not self.classic:
@@ -297,7 +252,7 @@ class _Writer:
         Readers take the number for a row, or, where only some videos have frames, for the
         k of a dataset ``video<k>``. Where neither would be read right, the table says so.
         """
-        rows = self._video_rows(video_id)
+        rows = video_rows(self.catalog, video_id)
         used, n = np.unique(rows), self.catalog.videos.height
         embedded = embedded_numbers([json.loads(text) for text in self.videos])
         if (resolve_videos(used, n, embedded) == used).all():
@@ -419,34 +374,3 @@ def _negative_marks(frames: np.ndarray[Any, Any], rows: IntArray) -> np.ndarray[
     if not is_clear:
         marks["frame_id"] = rows
     return marks
-
-
-def _skeleton_facts(catalog: Catalog, extras: Mapping[str, Any]) -> list[SkeletonFacts]:
-    found = []
-    for i, (skeleton_id, name) in enumerate(catalog.skeletons.rows()):
-        nodes = catalog.nodes.filter(pl.col("skeleton_id") == skeleton_id)
-        edges = catalog.edges.filter(pl.col("skeleton_id") == skeleton_id).sort("position")
-        extra = dict(extras.get(str(i), {}))
-        pairs = {
-            kind: tuple(edges.filter(pl.col("kind") == kind).select("source", "target").rows())
-            for kind in ("edge", "symmetry")
-        }
-        found.append(
-            SkeletonFacts(
-                name,
-                tuple(nodes.select("name", "weight").rows()),
-                pairs["edge"],
-                pairs["symmetry"],
-                extra if extra.pop("of", None) == name else {},
-            )
-        )
-    return found
-
-
-def _plain(value: object) -> object:
-    """Write paths as text with slashes, and numbers of numpy as numbers."""
-    if isinstance(value, os.PathLike):
-        return Path(value).as_posix()
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(type(value).__name__)

@@ -13,7 +13,7 @@ from tabular_labels.model.offsets import ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["Counts", "MemorySource", "Source"]
+__all__ = ["Counts", "MemorySource", "Readable", "Source"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,26 @@ class Source(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """What a writer needs of labels: small tables, structure, and points by instance rows."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The small tables."""
+        ...
+
+    @property
+    def structure(self) -> Structure:
+        """Frames and instances in canonical order."""
+        ...
+
+    def read_points(
+        self, columns: Sequence[str], rows: slice | IntArray | None = None
+    ) -> pl.DataFrame:
+        """Read point columns of instance rows, in their order."""
+        ...
+
+
 class MemorySource:
     """Tables in memory as a source.
 
@@ -117,16 +137,9 @@ class MemorySource:
         columns: Sequence[str],
     ) -> pl.DataFrame:
         """Slice one run of rows, gather several."""
-        return self.gather(self.tables.points, start, count, columns)
-
-    @staticmethod
-    def gather(
-        table: pl.DataFrame, start: IntArray, count: IntArray, columns: Sequence[str]
-    ) -> pl.DataFrame:
-        """Take runs of rows out of a table, as `read_points` does."""
         # Column by column: operations on whole tables use polars' threads, which a
         # forked process does not have.
-        points = [table[name] for name in columns]
+        points = [self.tables.points[name] for name in columns]
         if not len(start):
             return pl.DataFrame([column.clear() for column in points])
         first, last = int(start[0]), int(start[-1] + count[-1])

@@ -48,13 +48,6 @@ class Video(Freezable):
         "n_frames",
         "width",
     )
-    filename: str
-    backend: Mapping[str, Any]
-    n_frames: int | None
-    height: int | None
-    width: int | None
-    channels: int | None
-    fps: float | None
 
     def __init__(
         self,
@@ -67,16 +60,15 @@ class Video(Freezable):
         channels: int | None = None,
         fps: float | None = None,
     ) -> None:
-        name = os.fspath(filename)
-        # What is new is not frozen, which takes longer to ask than all else.
-        put = object.__setattr__
-        put(self, "filename", name)
-        put(self, "backend", dict(backend) if backend is not None else {"filename": name})
-        put(self, "n_frames", n_frames)
-        put(self, "height", height)
-        put(self, "width", width)
-        put(self, "channels", channels)
-        put(self, "fps", fps)
+        self.filename = os.fspath(filename)
+        self.backend: Mapping[str, Any] = (
+            dict(backend) if backend is not None else {"filename": self.filename}
+        )
+        self.n_frames = n_frames
+        self.height = height
+        self.width = width
+        self.channels = channels
+        self.fps = fps
 
     @classmethod
     def from_filename(cls, filename: str | os.PathLike[str], **facts: Any) -> Video:

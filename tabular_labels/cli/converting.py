@@ -1,0 +1,39 @@
+"""Read and write for ``convert``: what can be streamed is never read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tabular_labels as tl
+from tabular_labels.files import open_source, save_snapshot
+from tabular_labels.store.snapshot import Snapshot
+
+__all__ = ["read_for", "write_as"]
+
+_WHOLE = ("slp", "parquet")
+"""Formats whose writers take everything into memory."""
+
+
+def read_for(form: str, source: Path, *, strict: bool) -> tl.Labels:
+    """Read a file whole, or open it only, as the format to write allows."""
+    if form in _WHOLE:
+        return tl.load_file(source, strict=strict)
+    return tl.Labels.from_snapshot(Snapshot(open_source(source, strict=strict)))
+
+
+def write_as(
+    form: str,
+    labels: tl.Labels,
+    path: Path,
+    progress: Callable[[int, int], None],
+    *,
+    compat: str,
+    overwrite: bool,
+) -> None:
+    """Write labels in a format; all but ``.slp`` say how far they are."""
+    options: dict[str, Any] = {"compat": compat} if form == "slp" else {"progress": progress}
+    if form == "parquet":
+        options["overwrite"] = overwrite
+    save_snapshot(labels._snapshot, path, **options)

@@ -196,14 +196,16 @@ def any_hidden(visible: pl.Series, *coordinates: pl.Series) -> bool:
 def _bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:
     """Return packed bits that begin at a byte; those after the last are 0."""
     packed = np.frombuffer(buffer, np.uint8)[offset // 8 : (offset + length + 7) // 8]
-    if offset % 8 == 0 and length % 8 == 0:
+    first, rest = offset % 8, length % 8
+    if not first and not rest:
         return packed
-    if offset % 8:
-        bits = np.unpackbits(packed, bitorder="little")[offset % 8 : offset % 8 + length]
-        return np.packbits(bits, bitorder="little")
-    packed = packed.copy()
-    packed[-1] &= (1 << length % 8) - 1
-    return packed
+    # Each byte gets its low bits from the next one.
+    shifted: npt.NDArray[np.uint8] = packed >> np.uint8(first)
+    shifted[:-1] |= packed[1:] << np.uint8(8 - first)
+    shifted = shifted[: (length + 7) // 8]
+    if rest:
+        shifted[-1:] &= (1 << rest) - 1
+    return shifted
 
 
 def _flags(array: pa.Array, which: int) -> BoolArray:

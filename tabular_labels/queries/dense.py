@@ -111,7 +111,7 @@ def dense_layout(
         slots = np.repeat((index - first) * n_columns, kept) + column
     else:
         n_columns = catalog.tracks.height
-        track = key_values(structure.instances["track_id"][rows])
+        track = key_values(structure.instances["track_id"].slice(rows.start, len(is_user)))
         # -1 is no key, so that untracked instances stand in no column.
         column = rows_of_ids(catalog.tracks["track_id"].to_numpy(), track)
         has_column = column >= 0

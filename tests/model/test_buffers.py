@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular_labels.model.buffers import float_values, key_values, shown_columns
+from tabular_labels.model.buffers import any_hidden, float_values, key_values, shown_columns
 
 
 def test_floats_hold_nan_for_null_whatever_lies_below() -> None:
@@ -15,6 +15,24 @@ def test_floats_hold_nan_for_null_whatever_lies_below() -> None:
     for column in (made, filled_with_zero, filled_with_zero.cast(pl.Float32), made[1:]):
         expected = column.fill_null(float("nan")).to_numpy()
         np.testing.assert_array_equal(float_values(column), expected)
+
+
+@given(
+    rows=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40),
+    start=st.integers(0, 20),
+    length=st.integers(0, 40),
+)
+def test_slices_that_begin_anywhere_are_told_right(
+    rows: list[tuple[bool, bool]], start: int, length: int
+) -> None:
+    """Flags are packed eight to a byte, and a slice may begin inside one."""
+    here = rows[start : start + length]
+    values = pl.Series([1.0 if there else None for there, _ in rows], dtype=pl.Float64)
+    shown = pl.Series([flag for _, flag in rows])
+    values, shown = values.slice(start, length), shown.slice(start, length)
+    assert any_hidden(shown, values) == any(there and not flag for there, flag in here)
+    expected = [1.0 if there else float("nan") for there, _ in here]
+    np.testing.assert_array_equal(float_values(values), np.array(expected, np.float64))
 
 
 @given(

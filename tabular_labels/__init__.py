@@ -4,12 +4,21 @@ from tabular_labels.data_cache import LabelsDataCache
 from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning
 from tabular_labels.exchange import read_json, write_json
 from tabular_labels.labels import Labels
+from tabular_labels.model.backends import (
+    HDF5Video,
+    ImageSequenceVideo,
+    ImgStoreVideo,
+    MediaVideo,
+    NumpyVideo,
+)
+from tabular_labels.model.pixels import set_opener
 from tabular_labels.model.ranges import RangeList
 from tabular_labels.model.skeleton import Edge, Node, Skeleton
 from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
+from tabular_labels.pixels import open_video_pixels
 from tabular_labels.points import Point, PredictedPoint
 from tabular_labels.projects import (
     load_file,
@@ -24,12 +33,17 @@ from tabular_labels.views import Instance, LabeledFrame, PredictedInstance
 
 __all__ = [
     "Edge",
+    "HDF5Video",
+    "ImageSequenceVideo",
+    "ImgStoreVideo",
     "Instance",
     "LabelTables",
     "LabeledFrame",
     "Labels",
     "LabelsDataCache",
+    "MediaVideo",
     "Node",
+    "NumpyVideo",
     "Point",
     "PredictedInstance",
     "PredictedPoint",
@@ -52,3 +66,5 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+set_opener(open_video_pixels)  # `Video` is below the layer that can

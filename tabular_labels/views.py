@@ -13,6 +13,7 @@ from tabular_labels.geometry import InstanceGeometry
 from tabular_labels.matching import points_match, scores_match, tracks_match
 from tabular_labels.model.arguments import require_type
 from tabular_labels.model.freezing import FrozenList
+from tabular_labels.model.pixels import Image
 from tabular_labels.model.skeleton import Node, NodeLike, Skeleton
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
@@ -493,6 +494,17 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
     @frame_idx.setter
     def frame_idx(self, frame_idx: int) -> None:
         self._free("frame_idx").set_frame_idx(frame_idx)
+
+    @property
+    def image(self) -> Image:
+        """The picture, read from the video: uint8 ``(height, width, channels)``.
+
+        Raises:
+            MissingVideoError: The video's file is not there.
+            MissingFrameError: The video has no such frame.
+            FileFormatError: It is not a video, or is damaged.
+        """
+        return self.video.get_frame(self.frame_idx)
 
     @property
     def is_negative(self) -> bool:

@@ -32,6 +32,7 @@ __all__ = [
     "open_guarded",
     "parse_json",
     "read_attribute",
+    "read_stored_text",
     "read_text",
     "read_texts",
     "require_shallow",
@@ -298,6 +299,15 @@ def read_text(value: Any, path: PathLike, place: str) -> str:
     if isinstance(value, str):
         return str(value)
     raise broken(path, place, type(value).__name__, "text")
+
+
+def read_stored_text(group: h5py.Group, name: str, path: PathLike) -> str | None:
+    """Read a text that is a scalar member of a group or, when short, its attribute."""
+    dataset = member(group, name, path)
+    if isinstance(dataset, h5py.Dataset) and dataset.shape == ():
+        return read_text(dataset[()], path, str(dataset.name))
+    value = read_attribute(group, name, path)
+    return None if value is None else read_text(value, path, f"{group.name}, attribute {name}")
 
 
 def read_texts(dataset: h5py.Dataset, path: PathLike) -> list[str]:

@@ -17,7 +17,7 @@ from tabular_labels.hdf5.guard import (
     member,
     parse_json,
     read_attribute,
-    read_text,
+    read_stored_text,
     shown,
     translated,
 )
@@ -88,7 +88,7 @@ def _complete(backend: Json, file: h5py.File, path: PathLike) -> None:
     for key in _SOURCES:
         source = member(group, key, path)
         if key not in backend and isinstance(source, h5py.Group):
-            text = _source_text(source, path)
+            text = read_stored_text(source, "json", path)
             if text is not None:
                 backend[key] = parse_json(text, path, source.name)
     pictures = member(group, "video", path)
@@ -102,14 +102,6 @@ def _complete(backend: Json, file: h5py.File, path: PathLike) -> None:
 
 def _is_size(value: Any) -> bool:
     return value is not None and getattr(value, "ndim", 0) == 0 and int(value) == value >= 0
-
-
-def _source_text(source: h5py.Group, path: PathLike) -> str | None:
-    dataset = member(source, "json", path)
-    if isinstance(dataset, h5py.Dataset) and dataset.shape == ():
-        return read_text(dataset[()], path, dataset.name)
-    value = read_attribute(source, "json", path)
-    return None if value is None else read_text(value, path, f"{source.name}, attribute json")
 
 
 def video_table(videos: Sequence[Json], path: PathLike) -> pl.DataFrame:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tabular_labels.errors import ReadOnlyError
 
-__all__ = ["Freezable", "FrozenList"]
+__all__ = ["Freezable", "FreezableDict", "FrozenList"]
 
 T = TypeVar("T")
+
+_ADVICE = (
+    "belongs to labels and was to be changed in place, expected that of a free object. Change a "
+    "copy of the object that has it (`.copy()`) and build new labels from that."
+)
 
 
 class Freezable:
@@ -58,11 +63,7 @@ class FrozenList(list[T]):
     __slots__ = ()
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        message = (
-            "this list belongs to labels and was to be changed in place, expected that of a free "
-            "object. Change a copy of the object that has it (`.copy()`) and build new labels "
-            "from that."
-        )
+        message = f"this list {_ADVICE}"
         raise ReadOnlyError(message)
 
     append = extend = insert = remove = clear = sort = reverse = pop = _refuse
@@ -71,3 +72,74 @@ class FrozenList(list[T]):
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy as a plain list."""
         return list, (list(self),)
+
+
+class FreezableDict(dict[str, Any]):
+    """A dict that can be made to refuse changes; otherwise like any dict.
+
+    Examples:
+        >>> values = FreezableDict(a=1)
+        >>> values.freeze()
+        >>> values == {"a": 1}, values.is_frozen
+        (True, True)
+    """
+
+    __slots__ = ("_is_frozen",)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether a project owns this."""
+        return getattr(self, "_is_frozen", False)
+
+    def freeze(self) -> None:
+        """Refuse every later change."""
+        self._is_frozen = True
+
+    def _require_free(self) -> None:
+        if self.is_frozen:
+            message = f"this dict {_ADVICE}"
+            raise ReadOnlyError(message)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Set unless frozen."""
+        self._require_free()
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        """Delete unless frozen."""
+        self._require_free()
+        super().__delitem__(key)
+
+    def __ior__(self, other: Any) -> FreezableDict:  # type: ignore[override, misc]  # as dict's
+        """Update unless frozen."""
+        self.update(other)
+        return self
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Update unless frozen."""
+        self._require_free()
+        super().update(*args, **kwargs)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Set what is missing unless frozen."""
+        self._require_free()
+        return super().setdefault(key, default)
+
+    def pop(self, *args: Any) -> Any:
+        """Take out unless frozen."""
+        self._require_free()
+        return super().pop(*args)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take out unless frozen."""
+        self._require_free()
+        return super().popitem()
+
+    def clear(self) -> None:
+        """Empty unless frozen."""
+        self._require_free()
+        super().clear()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy as a free one."""
+        return type(self), (dict(self),)

@@ -1,24 +1,32 @@
-"""A video, as labels know it: a name, how to open it, and its stored shape."""
+"""A video, as labels know it: a name, how to open it, its stored shape, and its pictures."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from tabular_labels._types import PathLike
+from tabular_labels.model.backends import VideoBackend, as_backend, is_picture_name
 from tabular_labels.model.freezing import Freezable, FrozenList
+from tabular_labels.model.pixels import Pictured
 
 __all__ = ["Video"]
 
 
-class Video(Freezable):
-    """A video by reference: nothing here opens a file.
+class Video(Pictured, Freezable):
+    """A video by reference: its file is opened when pictures are asked for.
 
     Videos compare and hash by identity, as two entries of a project may name one
-    file; `matches` compares what they refer to.
+    file; `matches` compares what they refer to. Files stay open for the next question,
+    a few at a time. Pictures may be asked for from several threads; a pickled video
+    opens its file again.
 
     Args:
         filename: Path as the project stores it.
@@ -39,6 +47,7 @@ class Video(Freezable):
     """
 
     __slots__ = (
+        "_array",
         "_canonical_made",
         "backend",
         "channels",
@@ -61,9 +70,8 @@ class Video(Freezable):
         fps: float | None = None,
     ) -> None:
         self.filename = os.fspath(filename)
-        self.backend: Mapping[str, Any] = (
-            dict(backend) if backend is not None else {"filename": self.filename}
-        )
+        stored = {"filename": self.filename} if backend is None else dict(backend)
+        self.backend: VideoBackend = as_backend(stored, self.filename)
         self.n_frames = n_frames
         self.height = height
         self.width = width
@@ -71,12 +79,40 @@ class Video(Freezable):
         self.fps = fps
 
     @classmethod
-    def from_filename(cls, filename: str | os.PathLike[str], **facts: Any) -> Video:
-        """Refer to a media file; facts such as ``n_frames`` may be given by name."""
+    def from_filename(
+        cls, filename: PathLike | Sequence[PathLike], grayscale: bool | None = None, **facts: Any
+    ) -> Video:
+        """Refer to a file or folder; its name tells the kind, nothing is opened.
+
+        Args:
+            filename: A media file, a picture, an HDF5 file, a ``.npy`` file, an imgstore
+                (its folder or ``metadata.yaml``), a folder of pictures, or a list of them.
+            grayscale: True to read brightness alone, False to read RGB.
+            **facts: ``n_frames``, ``height``, ``width``, ``channels``, ``fps``, if known.
+
+        Examples:
+            >>> Video.from_filename(["0.png", "1.png"]).n_frames
+            2
+        """
+        if not isinstance(filename, str | os.PathLike):
+            return cls.from_image_filenames(filename, grayscale=grayscale, **facts)
         name = os.fspath(filename)
+        path = Path(name)
+        if path.is_dir() and not (path / "metadata.yaml").exists():
+            pictures = [entry for entry in path.iterdir() if is_picture_name(entry)]
+            pictures.sort(key=_natural)
+            return cls.from_image_filenames(pictures, grayscale=grayscale, **facts)
+        if path.is_dir() or path.name == "metadata.yaml":
+            return cls(name, {"filename": name, "index_by_original": True}, **facts)
+        if is_picture_name(name):
+            return cls.from_image_filenames([name], grayscale=grayscale, **facts)
+        if path.suffix.lower() in (".h5", ".hdf5", ".slp"):
+            return cls.from_hdf5(name, grayscale=grayscale, **facts)
+        if grayscale is None and facts.get("channels"):
+            grayscale = facts["channels"] == 1
         backend = {
             "filename": name,
-            "grayscale": facts.get("channels") == 1 if facts.get("channels") else None,
+            "grayscale": grayscale,
             "bgr": True,
             "dataset": "",
             "input_format": "channels_last",
@@ -84,6 +120,83 @@ class Video(Freezable):
         return cls(name, {k: v for k, v in backend.items() if v is not None}, **facts)
 
     from_media = from_filename
+
+    @classmethod
+    def from_hdf5(
+        cls,
+        filename: PathLike,
+        dataset: str = "",
+        input_format: str = "channels_last",
+        convert_range: bool = False,
+        grayscale: bool | None = None,
+        **facts: Any,
+    ) -> Video:
+        """Refer to pictures in an HDF5 file.
+
+        Args:
+            filename: The file.
+            dataset: Name of an array ``(n_frames, height, width, channels)``, or of
+                pictures embedded in a training package, such as ``video0/video``. When it
+                is empty, the first of either is taken.
+            input_format: ``"channels_first"`` for arrays (n_frames, channels, width, height).
+            convert_range: Whether an array holds 0 to 1 instead of 0 to 255.
+            grayscale: True to read brightness alone, False to read RGB.
+            **facts: ``n_frames``, ``height``, ``width``, ``channels``, ``fps``, if known.
+        """
+        name = os.fspath(filename)
+        backend: dict[str, Any] = {
+            "filename": name,
+            "type": "HDF5Video",
+            "dataset": dataset,
+            "input_format": input_format,
+            "convert_range": convert_range,
+        }
+        if grayscale is not None:
+            backend["grayscale"] = grayscale
+        return cls(name, backend, **facts)
+
+    @classmethod
+    def from_image_filenames(
+        cls, filenames: Sequence[PathLike], grayscale: bool | None = None, **facts: Any
+    ) -> Video:
+        """Refer to one picture file for each frame, in frame order."""
+        names = [os.fspath(name) for name in filenames]
+        backend: dict[str, Any] = {"filename": next(iter(names), ""), "filenames": names}
+        if grayscale is not None:
+            backend["grayscale"] = grayscale
+        return cls(backend["filename"], backend, **{"n_frames": len(names), **facts})
+
+    @classmethod
+    def from_numpy(cls, array: np.ndarray[Any, Any], **facts: Any) -> Video:
+        """Take an array as a video; it is used as it is, and is not saved with labels.
+
+        Args:
+            array: ``(n_frames, height, width, channels)`` with 1 or 3 channels, uint8.
+            **facts: ``fps``, if known.
+
+        Examples:
+            >>> video = Video.from_numpy(np.zeros((5, 4, 6, 1), np.uint8))
+            >>> video.get_frame(2).shape
+            (4, 6, 1)
+        """
+        pictures = np.asarray(array)
+        if pictures.ndim != 4:
+            message = (
+                f"found an array of shape {pictures.shape}, expected (n_frames, height, width, "
+                "channels). Add the axes that are missing."
+            )
+            raise ValueError(message)
+        sizes = dict(zip(("n_frames", "height", "width", "channels"), pictures.shape, strict=True))
+        backend = {"filename": "", "type": "NumpyVideo", "shape": list(pictures.shape)}
+        video = cls("", backend, **{**sizes, **facts})
+        object.__setattr__(video, "_array", pictures)
+        return video
+
+    @property
+    def array(self) -> np.ndarray[Any, Any] | None:
+        """The array that this was made from, None for other videos."""
+        found: np.ndarray[Any, Any] | None = getattr(self, "_array", None)
+        return found
 
     @property
     def shape(self) -> tuple[int | None, int | None, int | None, int | None] | None:
@@ -106,10 +219,10 @@ class Video(Freezable):
     @property
     def grayscale(self) -> bool | None:
         """Whether the video has one channel, if known."""
-        stored = self.backend.get("grayscale")
+        stored = self.backend.grayscale
         if stored is None and self.channels is not None:
             return self.channels == 1
-        return stored if isinstance(stored, bool) else None
+        return stored
 
     def exists(self) -> bool:
         """Tell whether the file is where the project says (a look at the disk, no opening)."""
@@ -122,13 +235,15 @@ class Video(Freezable):
             >>> Video.from_filename("a.mp4").matches(Video.from_filename("a.mp4"))
             True
         """
-        return self is other or (
-            self.filename == other.filename and self._canonical() == other._canonical()
-        )
+        if self is other:
+            return True
+        if self.array is not None and other.array is not None:
+            return np.array_equal(self.array, other.array)
+        return self.filename == other.filename and self._canonical() == other._canonical()
 
     def copy(self) -> Video:
         """Return a free copy."""
-        return Video(self.filename, self.plain_backend(), **self._facts())
+        return _restore(self.filename, self.plain_backend(), self._facts(), False, self.array)
 
     def plain_backend(self) -> dict[str, Any]:
         """Return what is stored about opening it, as dicts and lists of its own."""
@@ -139,8 +254,16 @@ class Video(Freezable):
         """Refuse every later change, also inside ``backend``."""
         if self.is_frozen:
             return
-        self.backend = _read_only(self.backend)
+        backend = type(self.backend)({k: _read_only(v) for k, v in self.backend.items()})
+        backend.freeze()
+        self.backend = backend
         super().freeze()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Assign unless frozen; values that say how to open the video become a backend."""
+        if name == "backend" and isinstance(value, Mapping):
+            value = as_backend(value, self.filename)
+        super().__setattr__(name, value)
 
     def _canonical(self) -> str:
         made: str | None = getattr(self, "_canonical_made", None)
@@ -168,7 +291,8 @@ class Video(Freezable):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the values and whether labels own it."""
-        return _restore, (self.filename, self.plain_backend(), self._facts(), self.is_frozen)
+        facts = self._facts()
+        return _restore, (self.filename, self.plain_backend(), facts, self.is_frozen, self.array)
 
 
 def _read_only(value: Any) -> Any:
@@ -190,8 +314,17 @@ def _restore(
     backend: dict[str, Any],
     facts: dict[str, Any],
     frozen: bool,
+    array: np.ndarray[Any, Any] | None = None,
 ) -> Video:
     video = Video(filename, backend, **facts)
+    if array is not None:
+        object.__setattr__(video, "_array", array)
     if frozen:
         video.freeze()
     return video
+
+
+def _natural(path: Path) -> list[str | int]:
+    """Sort numbers in names by their value."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]

@@ -10,7 +10,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-__all__ = ["Converter", "Image", "is_grey_format", "shown_size"]
+__all__ = ["Converter", "Image", "is_grey_format", "shown_size", "with_channels"]
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 """uint8 (height, width, channels): RGB, or one channel of brightness."""
@@ -51,3 +51,22 @@ def shown_size(frame: VideoFrame) -> tuple[int, int]:
     """Return height and width of a frame turned upright."""
     is_upright = frame.rotation % 180 == 0
     return (frame.height, frame.width) if is_upright else (frame.width, frame.height)
+
+
+def with_channels(image: Image, *, grey: bool | None) -> Image:
+    """Make an RGB picture grey or a grey one RGB.
+
+    Args:
+        image: uint8 (height, width, 1 or 3).
+        grey: What it is to be; None leaves it.
+
+    Examples:
+        >>> with_channels(np.full((2, 2, 3), 100, np.uint8), grey=True).ravel().tolist()
+        [100, 100, 100, 100]
+    """
+    if grey is None or (image.shape[2] == 1) == grey:
+        return image
+    if not grey:
+        return np.repeat(image, 3, axis=2)
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return Converter().to_image(frame, grey=True)

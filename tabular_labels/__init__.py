@@ -29,6 +29,7 @@ from tabular_labels.projects import (
     write_parquet,
     write_slp,
 )
+from tabular_labels.splitting import leakage_report, split_labels, split_labels_train_val
 from tabular_labels.views import Instance, LabeledFrame, PredictedInstance
 
 __all__ = [
@@ -54,12 +55,15 @@ __all__ = [
     "TabularLabelsWarning",
     "Track",
     "Video",
+    "leakage_report",
     "load_file",
     "read_json",
     "read_parquet",
     "read_slp",
     "scan_parquet",
     "scan_slp",
+    "split_labels",
+    "split_labels_train_val",
     "write_json",
     "write_parquet",
     "write_slp",

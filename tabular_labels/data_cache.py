@@ -57,8 +57,9 @@ class LabelsDataCache:
         key = self.labels._video_key(video)
         if key is None:
             return None
-        start, stop = self.labels._rows.frames.rows_of_video.get(key, (0, 0))
-        index = self.labels._snapshot.structure.frames["frame_idx"].to_numpy()[start:stop]
+        snapshot = self.labels._snapshot
+        start, stop = snapshot.frames.rows_of_video.get(key, (0, 0))
+        index = snapshot.structure.frames["frame_idx"].to_numpy()[start:stop]
         order = rotated(index, from_frame_idx, reverse=reverse)
         return [int(i) for i in index[order]]
 

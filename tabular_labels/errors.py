@@ -15,6 +15,7 @@ __all__ = [
     "ForkedProcessError",
     "FormatVersionError",
     "InvariantError",
+    "MergeError",
     "MissingExtraError",
     "MissingFrameError",
     "MissingVideoError",
@@ -207,6 +208,10 @@ class UnknownNodeError(_UnknownError):
 
 class QueryError(TabularLabelsError, ValueError):
     """A query cannot be answered as it was asked."""
+
+
+class MergeError(TabularLabelsError, ValueError):
+    """Two projects cannot be merged as it was asked."""
 
 
 class ForkedProcessError(TabularLabelsError, RuntimeError):

@@ -15,7 +15,6 @@ from tabular_labels.files import read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
 from tabular_labels.labels_formats import LabelsFormats
 from tabular_labels.model.checks import check_tables, require
-from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.suggestion import SuggestionFrame
@@ -25,7 +24,6 @@ from tabular_labels.model.video import Video
 from tabular_labels.queries.compare import tables_equal
 from tabular_labels.queries.describe import describe_lines, html_summary
 from tabular_labels.queries.filter import select_frames
-from tabular_labels.queries.split import split_rows
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.views import LabeledFrame
 
@@ -84,13 +82,6 @@ class Labels(LabelsFormats):
         )
         require(check_tables(tables))
         self._attach(Snapshot.of(tables), objects)
-
-    @classmethod
-    def from_snapshot(cls, snapshot: Snapshot, objects: Objects | None = None) -> Labels:
-        """Wrap a snapshot; ``objects`` are those of its catalog, if they exist already."""
-        labels = cls.__new__(cls)
-        labels._attach(snapshot, objects)
-        return labels
 
     @classmethod
     def from_tables(cls, tables: LabelTables) -> Labels:
@@ -181,41 +172,16 @@ class Labels(LabelsFormats):
             New labels. Scanned labels stay scanned.
         """
         del copy
-        chosen = self._frames_at(inds)
-        return self._with_frames(np.asarray(chosen.places, np.int64))
+        chosen = self._places_at(inds)
+        return self._with_frames(np.asarray(self._snapshot.list_order)[chosen])
 
     def _with_frames(self, rows: IntArray) -> Labels:
         structure = select_frames(self._snapshot.structure, rows)
-        return Labels.from_snapshot(self._snapshot.restricted(structure), self._objects)
+        return Labels.from_snapshot(self._snapshot.restricted(structure), self._lent_objects)
 
     def copy(self) -> Labels:
         """Return labels that share these tables, which never change."""
-        return Labels.from_snapshot(self._snapshot, self._objects)
-
-    def split(
-        self, n: float, copy: bool = True, *, seed: int | None = None
-    ) -> tuple[Labels, Labels]:
-        """Split the frames at random into two.
-
-        Args:
-            n: A fraction of the frames (rounded half to even), or an int number of
-                frames, for the first part; at least 1, and at least 1 is left.
-            copy: Kept for compatibility.
-            seed: The same seed gives the same split on every machine; None draws one.
-
-        Returns:
-            Two labels; with one frame, both hold it.
-
-        Raises:
-            ValueError: There are no frames.
-        """
-        del copy
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**63))
-        first, second = split_rows(self._snapshot.structure.frames, n, seed)
-        return self._with_frames(self._in_list_order(first)), self._with_frames(
-            self._in_list_order(second)
-        )
+        return Labels.from_snapshot(self._snapshot, self._lent_objects)
 
     def filter(
         self,
@@ -248,7 +214,7 @@ class Labels(LabelsFormats):
         snapshot = filtered_snapshot(
             self._snapshot, frames, instances, points, drop_empty=drop_empty
         )
-        return Labels.from_snapshot(snapshot, self._objects)
+        return Labels.from_snapshot(snapshot, self._lent_objects)
 
     def equals(self, other: object) -> bool:
         """Tell whether both hold the same rows, up to the numbering of keys.
@@ -263,7 +229,7 @@ class Labels(LabelsFormats):
     def collect(self) -> Labels:
         """Read scanned labels into memory."""
         source = MemorySource(self._snapshot.tables())
-        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._objects)
+        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._lent_objects)
 
     def describe(self) -> str:
         """Return a text that says what is in the labels."""
@@ -293,7 +259,7 @@ class Labels(LabelsFormats):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the snapshot and the objects."""
-        return {"snapshot": self._snapshot, "objects": self._objects}
+        return {"snapshot": self._snapshot, "objects": self._lent_objects}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Attach to them again."""

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from threading import RLock
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
+from weakref import ref as weakref
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from tabular_labels.errors import AmbiguousVideoError, UnknownVideoError
 from tabular_labels.model.arguments import as_index
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Node, Skeleton
+from tabular_labels.model.source import MemorySource
 from tabular_labels.model.suggestion import SuggestionFrame
+from tabular_labels.model.tables import Catalog, LabelTables
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.rows import Rows
-from tabular_labels.sequences import FrameSequence
+from tabular_labels.sequences import FrameSequence, InstanceSequence
+from tabular_labels.store.glimpse import Glimpse
 from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.store.store import Store
 from tabular_labels.views import LabeledFrame, frame_view
 
 __all__ = ["LabelsCore", "VideoLike"]
@@ -32,43 +36,110 @@ _ATTACHING = RLock()
 
 
 class LabelsCore:
-    """A snapshot and the objects of its catalog."""
+    """Rows, the objects of their catalog, and the store through which both change."""
 
-    _snapshot: Snapshot
-    _objects: Objects
-    _rows_made: Rows | None
-    _video_keys_made: dict[object, int] | None
+    _opened: Snapshot
+    """What the labels were made with."""
+    _opened_objects: Objects
+    _store_made: Store | None
+    _video_keys_made: tuple[Objects | None, dict[object, int]]
 
     def _attach(self, snapshot: Snapshot, objects: Objects | None = None) -> None:
-        self._snapshot = snapshot
-        self._objects = Objects.of(snapshot.catalog) if objects is None else objects
-        self._objects.freeze()
-        self._rows_made = None
-        self._video_keys_made = None
+        self._opened = snapshot
+        self._opened_objects = Objects.of(snapshot.catalog) if objects is None else objects
+        self._opened_objects.freeze()
+        self._store_made = None
+        self._video_keys_made = None, {}
+        self._glimpses: list[weakref[Glimpse]] = []
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Snapshot, objects: Objects | None = None) -> Self:
+        """Wrap a snapshot; ``objects`` are those of its catalog, if they exist already."""
+        labels = cls.__new__(cls)
+        labels._attach(snapshot, objects)
+        return labels
+
+    def _with_snapshot(self, snapshot: Snapshot) -> Self:
+        """Wrap another snapshot with the same catalog."""
+        return type(self).from_snapshot(snapshot, self._lent_objects)
 
     @property
-    def _rows(self) -> Rows:
-        rows = self._rows_made
-        if rows is None:
+    def _store(self) -> Store:
+        store = self._store_made
+        if store is None:
             # Under a lock: views of one project must all read through the same rows.
             with _ATTACHING:
-                rows = self._rows_made
-                if rows is None:
-                    rows = self._rows_made = Rows(self._snapshot, self._objects)
-        return rows
+                store = self._store_made
+                if store is None:
+                    store = Store(self._opened, self._opened_objects)
+                    self._use_store(store)
+        return store
+
+    def _use_store(self, store: Store) -> None:
+        self._store_made = store
+        for reference in self._glimpses:
+            glimpse = reference()
+            if glimpse is not None:
+                glimpse.continue_in(store)
+        self._glimpses = []
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        """The rows of now."""
+        store = self._store_made
+        return self._opened if store is None else store.snapshot
+
+    @property
+    def _catalog(self) -> Catalog:
+        """The small tables of now."""
+        store = self._store_made
+        return self._opened.catalog if store is None else store.catalog
+
+    @property
+    def _objects(self) -> Objects:
+        """The objects of now."""
+        store = self._store_made
+        return self._opened_objects if store is None else store.objects
+
+    @property
+    def _lent_objects(self) -> Objects:
+        """The objects of now, for other labels to use too."""
+        store = self._store_made
+        return self._opened_objects if store is None else store.lent_objects()
+
+    def _frame_views(self, rows: Any) -> FrameSequence:
+        """Views of frame rows of the snapshot."""
+        store = self._store
+        return FrameSequence(store, store.folded.frames.of(rows))
+
+    def _instance_views(self, rows: Any) -> InstanceSequence:
+        """Views of instance rows of the snapshot."""
+        store = self._store
+        return InstanceSequence(store, store.folded.instances.of(rows))
+
+    def _glimpse(self, tables: LabelTables) -> Glimpse:
+        """Look at one place before the rest is read; edits lead to the rest."""
+        snapshot = Snapshot(MemorySource(tables), self._opened.lineage)
+        glimpse = Glimpse(snapshot, self._opened_objects, lambda: self._store)
+        self._glimpses = [known for known in self._glimpses if known() is not None]
+        self._glimpses.append(weakref(glimpse))
+        return glimpse
 
     @property
     def _video_keys(self) -> dict[object, int]:
         """Keys by what a caller may give: a video, its place, its filename."""
-        if self._video_keys_made is None:
-            by_id = self._objects.video_by_id
+        objects = self._objects
+        if self._video_keys_made[0] is not objects:
+            by_id = objects.video_by_id
             counts = Counter(video.filename for video in by_id.values())
             unique: dict[object, int] = {
                 video.filename: key for key, video in by_id.items() if counts[video.filename] == 1
             }
             places: dict[object, int] = dict(enumerate(by_id))
-            self._video_keys_made = places | unique | dict(self._objects.video_ids.items())
-        return self._video_keys_made
+            replaced = {old: key for old, key in objects.aliases.items() if key in by_id}
+            known = places | unique | replaced | dict(objects.video_ids.items())
+            self._video_keys_made = objects, known
+        return self._video_keys_made[1]
 
     def _video_key(self, video: VideoLike) -> int | None:
         """Return a video's key, or None for one that is not of these labels.
@@ -102,10 +173,11 @@ class LabelsCore:
 
     def _track_key(self, track: Track) -> int | None:
         """Return a track's key; a track of other labels stands for the only one it matches."""
-        key = self._objects.track_ids.get(track)
-        if key is not None:
+        objects = self._objects
+        key = objects.track_ids.get(track, objects.aliases.get(track))
+        if key in objects.track_by_id:
             return key
-        same = [k for k, mine in self._objects.track_by_id.items() if mine.matches(track)]
+        same = [k for k, mine in objects.track_by_id.items() if mine.matches(track)]
         return same[0] if len(same) == 1 else None
 
     def _own_skeleton(self, skeleton: Skeleton) -> Skeleton | None:
@@ -159,40 +231,36 @@ class LabelsCore:
         videos = self._objects.video_by_id
         return [
             SuggestionFrame(videos[key], frame_idx, group)
-            for key, frame_idx, group in self._snapshot.catalog.suggestions.iter_rows()
+            for key, frame_idx, group in self._catalog.suggestions.iter_rows()
         ]
 
     @property
     def negative_anchors(self) -> dict[Video, list[tuple[int, float, float]]]:
         """``(frame_idx, x, y)`` of points to sample as background, by video."""
         anchors: dict[Video, list[tuple[int, float, float]]] = {}
-        for key, *anchor in self._snapshot.catalog.negative_anchors.iter_rows():
+        for key, *anchor in self._catalog.negative_anchors.iter_rows():
             anchors.setdefault(self._objects.video_by_id[key], []).append(tuple(anchor))
         return anchors
 
     @property
     def provenance(self) -> Mapping[str, Any]:
         """Facts about where the labels come from (JSON-able); read-only."""
-        return MappingProxyType(dict(self._snapshot.catalog.provenance))
+        return MappingProxyType(dict(self._catalog.provenance))
 
     @property
     def labeled_frames(self) -> FrameSequence:
         """All frames, in list order; views are made when they are looked at."""
-        return FrameSequence(self._rows, self._snapshot.list_order)
-
-    @property
-    def labels(self) -> FrameSequence:
-        """Alias of `labeled_frames`."""
-        return self.labeled_frames
+        return FrameSequence(self._store, self._store.list_order.handles())
 
     @property
     def is_scanned(self) -> bool:
         """Whether rows are read from disk when they are needed."""
-        return not self._snapshot.in_memory
+        return not (self._store_made.base if self._store_made else self._opened).in_memory
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return self._snapshot.counts.frames
+        store = self._store_made
+        return self._opened.n_frames if store is None else len(store.list_order)
 
     def __bool__(self) -> bool:
         """Be true, also without frames."""
@@ -203,6 +271,13 @@ class LabelsCore:
         return iter(self.labeled_frames)
 
     def _frames_at(self, places: Sequence[int] | IntArray) -> FrameSequence:
+        chosen = self._places_at(places)
+        order = self._store.list_order.handles()
+        handles = chosen if isinstance(order, range) else np.asarray(order)[chosen]
+        return FrameSequence(self._store, handles)
+
+    def _places_at(self, places: Sequence[int] | IntArray) -> IntArray:
+        """Return the places in the list that are meant, counted from its beginning."""
         chosen = np.asarray(places)
         if chosen.ndim == 1 and chosen.dtype == bool and len(chosen) == len(self):
             chosen = np.flatnonzero(chosen)
@@ -218,14 +293,12 @@ class LabelsCore:
         bad = chosen[(chosen < -len(self)) | (chosen >= len(self))]
         if len(bad):
             raise IndexError(self._outside(int(bad[0])))
-        order = self._snapshot.list_order
-        rows = chosen % len(self) if isinstance(order, range) else np.asarray(order)[chosen]
-        return FrameSequence(self._rows, rows)
+        return chosen % len(self) if len(chosen) else chosen
 
     def _frame_at(self, place: int) -> LabeledFrame:
         if not -len(self) <= place < len(self):
             raise IndexError(self._outside(place))
-        return frame_view(self._rows, int(self._snapshot.list_order[place]))
+        return frame_view(self._store, self._store.list_order[place])
 
     def _outside(self, place: int) -> str:
         return (

@@ -17,7 +17,6 @@ from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.ranges import RangeList
 from tabular_labels.model.skeleton import Node, Skeleton
-from tabular_labels.model.source import MemorySource
 from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
@@ -30,9 +29,7 @@ from tabular_labels.queries.find import (
 )
 from tabular_labels.queries.occupancy import runs_of_video
 from tabular_labels.queries.suggestions import next_suggestion
-from tabular_labels.rows import Rows
 from tabular_labels.sequences import FrameSequence, InstanceSequence
-from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.views import Instance, LabeledFrame, PredictedInstance, frame_view
 
 __all__ = ["LabelsFind"]
@@ -87,45 +84,51 @@ class LabelsFind(LabelsCore):
             found = [] if key is None else self._find_one(key, index)
             return found or self._new_frames(video, key, [index], wanted=return_new)
         if frame_idx is None:
-            return FrameSequence(
-                self._rows, range(0) if key is None else self._snapshot.video_rows(key)
-            )
+            return self._frames_of(key)
         indices: Iterable[int] = frame_idx  # type: ignore[assignment]  # no single index
         return self._find_several(video, key, indices, return_new=return_new)
 
     def _find_one(self, key: int, frame_idx: int) -> list[LabeledFrame]:
-        rows = self._rows_made
-        if rows is None:
+        store = self._store_made
+        if store is None:
             found = self._find_unread(key, frame_idx)
             if found is not None:
                 return found
-            rows = self._rows
-        return [frame_view(rows, row) for row in rows.frames.find(key, frame_idx)]
+            store = self._store
+        return [frame_view(store, handle) for handle in store.find(key, frame_idx)]
+
+    def _frames_of(self, key: int | None) -> FrameSequence:
+        """Views of the frames of one video, in list order."""
+        store = self._store
+        if key is None:
+            return FrameSequence(store, range(0))
+        if store.has_other_frames:
+            return self._frame_views(store.snapshot.video_rows(key))
+        return FrameSequence(store, store.frame_handles.of(store.base.video_rows(key)))
 
     def _find_unread(self, key: int, frame_idx: int) -> list[LabeledFrame] | None:
         """Read one place of a project on disk without reading the rest."""
-        if self._snapshot.has_structure or self._single_reads >= SINGLE_READS:
+        if self._opened.has_structure or self._single_reads >= SINGLE_READS:
             return None
         self._single_reads += 1
-        tables = self._snapshot.source.find_frame(key, frame_idx)
+        tables = self._opened.source.find_frame(key, frame_idx)
         if tables is None or _refers_elsewhere(tables.instances):
             return None
-        snapshot = Snapshot(MemorySource(tables), self._snapshot.lineage)
-        rows = Rows(snapshot, self._objects)
-        return [frame_view(rows, row) for row in range(tables.frames.height)]
+        glimpse = self._glimpse(tables)
+        return [frame_view(glimpse, row) for row in range(tables.frames.height)]
 
     def _find_several(
         self, video: VideoLike, key: int | None, indices: Iterable[int], *, return_new: bool
     ) -> Sequence[LabeledFrame]:
         if key is None:
             return self._new_frames(video, key, list(indices), wanted=return_new)
-        find = self._rows.frames.find
+        store = self._store
         if not return_new:
-            rows = [row for index in indices for row in find(key, int(index))]
-            return FrameSequence(self._rows, np.array(rows, np.int64))
+            handles = [handle for index in indices for handle in store.find(key, int(index))]
+            return FrameSequence(store, np.array(handles, np.int64))
         out: list[LabeledFrame] = []
         for index in indices:
-            there = [frame_view(self._rows, row) for row in find(key, int(index))]
+            there = [frame_view(store, handle) for handle in store.find(key, int(index))]
             out += there or self._new_frames(video, key, [index], wanted=True)
         return out
 
@@ -193,10 +196,11 @@ class LabelsFind(LabelsCore):
             Frames.
         """
         key = self._video_key(video)
-        start, stop = self._rows.frames.rows_of_video.get(-1 if key is None else key, (0, 0))
-        index = self._snapshot.structure.frames["frame_idx"].to_numpy()[start:stop]
+        snapshot = self._snapshot
+        start, stop = snapshot.frames.rows_of_video.get(-1 if key is None else key, (0, 0))
+        index = snapshot.structure.frames["frame_idx"].to_numpy()[start:stop]
         order = rotated(index, from_frame_idx, reverse=reverse)
-        return iter(FrameSequence(self._rows, start + order))
+        return iter(self._frame_views(start + order))
 
     def instances(
         self, video: VideoLike | None = None, skeleton: Skeleton | None = None
@@ -210,14 +214,13 @@ class LabelsFind(LabelsCore):
         Yields:
             Instances.
         """
-        order = self._snapshot.list_order
+        frames: Sequence[LabeledFrame] = self.labeled_frames
         if video is not None:
-            key = self._video_key(video)
-            order = range(0) if key is None else self._snapshot.video_rows(key)
+            frames = self._frames_of(self._video_key(video))
         wanted = None if skeleton is None else self._own_skeleton(skeleton)
         if skeleton is not None and wanted is None:
             return
-        for frame in FrameSequence(self._rows, order):
+        for frame in frames:
             for instance in frame.instances:
                 if wanted is None or instance.skeleton is wanted:
                     yield instance
@@ -225,7 +228,7 @@ class LabelsFind(LabelsCore):
     @property
     def all_instances(self) -> Sequence[Instance]:
         """All instances in frame order."""
-        return InstanceSequence(self._rows, self._instance_order())
+        return self._instance_views(self._instance_order())
 
     @property
     def user_instances(self) -> Sequence[Instance]:
@@ -241,7 +244,7 @@ class LabelsFind(LabelsCore):
         is_kind = (self._snapshot.structure.instances["kind"] == kind).to_numpy()
         order = self._instance_order()
         rows = np.flatnonzero(is_kind) if isinstance(order, range) else order[is_kind[order]]
-        return InstanceSequence(self._rows, rows)
+        return self._instance_views(rows)
 
     def _instance_order(self) -> range | IntArray:
         order = self._snapshot.list_order
@@ -253,14 +256,13 @@ class LabelsFind(LabelsCore):
     def user_labeled_frames(self) -> FrameSequence:
         """Frames with at least one user instance, in list order."""
         rows = user_frame_rows(self._snapshot.structure)
-        return FrameSequence(self._rows, self._in_list_order(rows))
+        return self._frame_views(self._in_list_order(rows))
 
     @property
     def user_labeled_frame_inds(self) -> list[int]:
         """Positions of the frames with at least one user instance."""
         rows = user_frame_rows(self._snapshot.structure)
-        position = self._snapshot.structure.frames["position"].to_numpy()
-        return sorted(position[rows].tolist())
+        return np.flatnonzero(np.isin(np.asarray(self._snapshot.list_order), rows)).tolist()
 
     def _in_list_order(self, rows: IntArray) -> IntArray:
         position = self._snapshot.structure.frames["position"].to_numpy()[rows]
@@ -297,7 +299,8 @@ class LabelsFind(LabelsCore):
         rows = filtered_frame_rows(self._snapshot.structure, filter)
         if video is None:
             return rows
-        start, stop = self._rows.frames.rows_of_video.get(self._require_video(video), (0, 0))
+        key = self._require_video(video)
+        start, stop = self._snapshot.frames.rows_of_video.get(key, (0, 0))
         return rows[(rows >= start) & (rows < stop)]
 
     def get_track_occupancy(self, video: VideoLike) -> dict[Track | None, RangeList]:
@@ -375,7 +378,7 @@ class LabelsFind(LabelsCore):
         rows = find_track_instances(
             self._snapshot.structure, key, wanted, pseudo_track=pseudo, frame_range=frame_range
         )
-        return list(InstanceSequence(self._rows, rows))
+        return list(self._instance_views(rows))
 
     def get_video_suggestions(self, video: VideoLike | None = None) -> list[Any]:
         """Return suggested frame indices of a video, or all suggestions.
@@ -389,7 +392,7 @@ class LabelsFind(LabelsCore):
         if video is None:
             return list(self.suggestions)
         key = self._video_key(video)
-        table = self._snapshot.catalog.suggestions
+        table = self._catalog.suggestions
         return [] if key is None else table.filter(video_id=key)["frame_idx"].to_list()
 
     def get_next_suggestion(
@@ -417,7 +420,7 @@ class LabelsFind(LabelsCore):
         if key is None:
             return None
         place = next_suggestion(
-            self._snapshot.catalog.suggestions,
+            self._catalog.suggestions,
             list(self._objects.video_by_id),
             key,
             frame_idx,
@@ -527,7 +530,7 @@ class LabelsFind(LabelsCore):
         if place is not None:
             return self._frame_at(place)
         if isinstance(key, slice):
-            return FrameSequence(self._rows, self._snapshot.list_order[key])
+            return FrameSequence(self._store, self._store.list_order.handles()[key])
         if isinstance(key, list | range | np.ndarray):
             return self._frames_at(key)
         if isinstance(key, Video):

@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from tabular_labels._types import Json
-from tabular_labels.labels_tables import LabelsTables
+from tabular_labels.labels_split import LabelsSplit
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["LabelsFormats"]
 
 
-class LabelsFormats(LabelsTables):
+class LabelsFormats(LabelsSplit):
     """Labels to and from dicts, JSON and other libraries' tables."""
 
     @classmethod
     def _of_tables(cls, tables: LabelTables) -> Self:
-        labels = cls.__new__(cls)
-        labels._attach(Snapshot.of(tables))
-        return labels
+        return cls.from_snapshot(Snapshot.of(tables))
 
     def to_dict(self, skip_labels: bool = False) -> Json:
         """Return everything as dicts, lists, texts and numbers, as the classic JSON has it.

@@ -8,17 +8,24 @@ from typing import Any, Protocol
 import numpy as np
 
 from tabular_labels._types import FloatArray
-from tabular_labels.model.freezing import Freezable
 from tabular_labels.model.skeleton import Node
 
-__all__ = ["BoundPoint", "BoundPredictedPoint", "Point", "PredictedPoint"]
+__all__ = [
+    "BoundPoint",
+    "BoundPredictedPoint",
+    "LinkedPoint",
+    "LinkedPredictedPoint",
+    "Point",
+    "PredictedPoint",
+]
 
 
-class Point(Freezable):
+class Point:
     """Where one node of one instance is.
 
-    A point taken from a detached instance changes with it: setting its attributes sets
-    the instance's values. A point taken from labels is read-only.
+    Setting attributes of a point that was taken from an instance sets the instance's
+    values, in labels too. A point taken from a detached instance changes with it; one
+    taken from labels keeps the values it was taken with.
 
     Args:
         x: Pixels to the right; the centre of the leftmost pixel is 0. NaN = missing.
@@ -39,10 +46,6 @@ class Point(Freezable):
     y: float
     visible: bool
     complete: bool
-    _advice = (
-        "Take a copy of the instance (`copy = instance.copy()`), set its point "
-        "(`copy[node] = Point(...)`), and build new labels from it."
-    )
 
     def __init__(
         self,
@@ -182,4 +185,74 @@ class BoundPredictedPoint(PredictedPoint):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy as a free point."""
+        return PredictedPoint, (self.x, self.y, self.visible, self.complete, self.score)
+
+
+class LinkedPoint(Point):
+    """The point of an instance of labels: setting a value sets it there too."""
+
+    __slots__ = ("_instance", "_place")
+    _instance: Any
+    _place: int
+
+    def __init__(
+        self, instance: Any, place: int, x: float, y: float, visible: bool, complete: bool
+    ) -> None:
+        put = object.__setattr__  # not a change of the labels
+        put(self, "_instance", instance)
+        put(self, "_place", place)
+        put(self, "x", x)
+        put(self, "y", y)
+        put(self, "visible", visible)
+        put(self, "complete", complete)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a value here and in the labels."""
+        if name not in ("x", "y", "visible", "complete"):
+            raise AttributeError(name)
+        self._instance._set_point_value(self._place, name, value)
+        kind = bool if name in ("visible", "complete") else float
+        object.__setattr__(self, name, kind(value))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy as a free point."""
+        return Point, (self.x, self.y, self.visible, self.complete)
+
+
+class LinkedPredictedPoint(PredictedPoint):
+    """The predicted point of an instance of labels."""
+
+    __slots__ = ("_instance", "_place")
+    _instance: Any
+    _place: int
+
+    def __init__(
+        self,
+        instance: Any,
+        place: int,
+        x: float,
+        y: float,
+        visible: bool,
+        complete: bool,
+        score: float,
+    ) -> None:
+        put = object.__setattr__  # not a change of the labels
+        put(self, "_instance", instance)
+        put(self, "_place", place)
+        put(self, "x", x)
+        put(self, "y", y)
+        put(self, "visible", visible)
+        put(self, "complete", complete)
+        put(self, "score", score)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a value here and in the labels."""
+        if name not in ("x", "y", "visible", "complete", "score"):
+            raise AttributeError(name)
+        self._instance._set_point_value(self._place, name, value)
+        kind = bool if name in ("visible", "complete") else float
+        object.__setattr__(self, name, kind(value))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy as a free predicted point."""
         return PredictedPoint, (self.x, self.y, self.visible, self.complete, self.score)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 
 from tabular_labels._types import IntArray
-from tabular_labels.rows import Rows
+from tabular_labels.store.rows import Rows
 from tabular_labels.views import Instance, LabeledFrame, frame_view, instance_view
 
 __all__ = ["FrameSequence", "InstanceSequence"]
@@ -22,7 +22,12 @@ class _RowSequence(Sequence[View], Generic[View]):
 
     def __init__(self, rows: Rows, places: Sequence[int] | IntArray) -> None:
         self._rows = rows
-        self.places = places
+        self._places = places
+
+    @property
+    def places(self) -> Sequence[int] | IntArray:
+        """Handles of the rows."""
+        return self._places
 
     def _view(self, row: int) -> View:
         raise AssertionError(row)
@@ -45,8 +50,7 @@ class _RowSequence(Sequence[View], Generic[View]):
 
     def __iter__(self) -> Iterator[View]:
         """Make the views one after another."""
-        places = self.places
-        for row in places if isinstance(places, range) else np.asarray(places).tolist():
+        for row in _listed(self):
             yield self._view(row)
 
     def __eq__(self, other: object) -> bool:
@@ -68,6 +72,12 @@ class _RowSequence(Sequence[View], Generic[View]):
         return f"[{first}{rest}]"
 
 
+def _listed(sequence: _RowSequence[Any]) -> Sequence[int]:
+    places = sequence.places
+    listed: Sequence[int] = places if isinstance(places, range) else np.asarray(places).tolist()
+    return listed
+
+
 class FrameSequence(_RowSequence[LabeledFrame]):
     """Frames of labels, made when they are looked at."""
 
@@ -76,8 +86,8 @@ class FrameSequence(_RowSequence[LabeledFrame]):
 
     def __iter__(self) -> Iterator[LabeledFrame]:
         """Make the views one after another."""
-        rows, places, new = self._rows, self.places, LabeledFrame.__new__
-        for row in places if isinstance(places, range) else np.asarray(places).tolist():
+        rows, new = self._rows, LabeledFrame.__new__
+        for row in _listed(self):
             view = new(LabeledFrame)
             view._source = rows
             view._row = row
@@ -90,10 +100,8 @@ class FrameSequence(_RowSequence[LabeledFrame]):
         if not isinstance(frame, LabeledFrame):
             return False
         # Only frames of that index can be equal; their views need not be made.
-        index = np.asarray(self._rows.frames.frame_idx)
-        places = np.asarray(self.places, np.int64)
-        near = places[index[places] == frame.frame_idx]
-        return any(self._view(int(row)) == frame for row in near)
+        wanted, index = frame.frame_idx, self._rows.frame_idx
+        return any(index(row) == wanted and self._view(row) == frame for row in _listed(self))
 
 
 class InstanceSequence(_RowSequence[Instance]):

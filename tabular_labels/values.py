@@ -16,7 +16,7 @@ from tabular_labels.model.video import Video
 from tabular_labels.owned import OwnedInstances
 from tabular_labels.points import Point, PredictedPoint
 
-__all__ = ["FrameValues", "InstanceValues", "PointLike", "Points", "as_score"]
+__all__ = ["FrameValues", "InstanceValues", "PointLike", "Points", "as_point", "as_score"]
 
 PointLike: TypeAlias = Point | Sequence[float] | FloatArray
 Points: TypeAlias = (
@@ -164,7 +164,7 @@ class InstanceValues:
     def set_point(self, place: int, value: PointLike) -> None:
         """Set one node's point."""
         self.settle()
-        point = _as_point(value, predicted=self.predicted)
+        point = as_point(value, predicted=self.predicted)
         self.xy_array[place] = point.x, point.y
         self.point_columns["visible"][place] = point.visible
         self.point_columns["complete"][place] = point.complete
@@ -267,7 +267,7 @@ def _moved(column: Any, places: Any, is_new: BoolArray, empty: float | bool) -> 
     return moved
 
 
-def _as_point(value: PointLike, *, predicted: bool) -> Point:
+def as_point(value: PointLike, *, predicted: bool) -> Point:
     """Return a point, also of a pair of coordinates."""
     if isinstance(value, Point):
         return value

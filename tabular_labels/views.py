@@ -7,19 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from tabular_labels import editing
 from tabular_labels._types import FloatArray
 from tabular_labels.errors import UnknownNodeError
 from tabular_labels.geometry import InstanceGeometry
 from tabular_labels.matching import points_match, scores_match, tracks_match
 from tabular_labels.model.arguments import require_type
-from tabular_labels.model.freezing import FrozenList
 from tabular_labels.model.pixels import Image
 from tabular_labels.model.skeleton import Node, NodeLike, Skeleton
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.points import BoundPoint, BoundPredictedPoint, Point, PredictedPoint
-from tabular_labels.rows import PREDICTED, Rows, refuse
+from tabular_labels.points import (
+    BoundPoint,
+    BoundPredictedPoint,
+    LinkedPoint,
+    LinkedPredictedPoint,
+    Point,
+)
 from tabular_labels.selection import InstanceSelection
+from tabular_labels.store.rows import Rows
 from tabular_labels.values import FrameValues, InstanceValues, PointLike, Points, as_score
 
 __all__ = [
@@ -125,9 +131,13 @@ class Instance(InstanceGeometry):
 
     @track.setter
     def track(self, track: Track | None) -> None:
+        source = self._source
+        if isinstance(source, Rows):
+            editing.set_track(*source.open_instance(self._row), track)
+            return
         if track is not None:
             require_type(track, Track, "track of an instance", "Pass a `Track`, or None.")
-        self._free("track").track_object = track
+        source.track_object = track
 
     @property
     def tracking_score(self) -> float | None:
@@ -137,7 +147,11 @@ class Instance(InstanceGeometry):
 
     @tracking_score.setter
     def tracking_score(self, score: float | None) -> None:
-        self._free("tracking_score").tracking_score_value = as_score(score, "tracking_score")
+        source = self._source
+        if isinstance(source, Rows):
+            editing.set_tracking_score(*source.open_instance(self._row), score)
+        else:
+            source.tracking_score_value = as_score(score, "tracking_score")
 
     @property
     def score(self) -> float | None:
@@ -152,8 +166,9 @@ class Instance(InstanceGeometry):
         if isinstance(source, InstanceValues):
             origin: PredictedInstance | None = source.from_predicted
             return origin
-        row = source.columns.source_row(self._row)
-        made = None if row is None else instance_view(source, row)
+        source, row = source.located_instance(self._row)
+        found: int | None = source.origin(row)
+        made = None if found is None else instance_view(source, found)
         return made if isinstance(made, PredictedInstance) else None
 
     @from_predicted.setter
@@ -161,7 +176,11 @@ class Instance(InstanceGeometry):
         if instance is not None:
             remedy = "Pass a prediction, or None."
             require_type(instance, PredictedInstance, "from_predicted of an instance", remedy)
-        self._free("from_predicted").from_predicted = instance
+        source = self._source
+        if isinstance(source, Rows):
+            editing.set_origin(*source.open_instance(self._row), instance)
+        else:
+            source.from_predicted = instance
 
     @property
     def frame(self) -> LabeledFrame | None:
@@ -170,7 +189,8 @@ class Instance(InstanceGeometry):
         if isinstance(source, InstanceValues):
             frame: LabeledFrame | None = source.frame
             return frame
-        return frame_view(source, source.frame_row(self._row))
+        source, row = source.located_instance(self._row)
+        return frame_view(source, source.frame_row(row))
 
     @property
     def video(self) -> Video | None:
@@ -178,7 +198,9 @@ class Instance(InstanceGeometry):
         source = self._source
         if isinstance(source, InstanceValues):
             return None if source.frame is None else source.frame.video
-        return source.video(source.frame_row(self._row))  # type: ignore[no-any-return]  # Rows
+        source, row = source.located_instance(self._row)
+        video: Video = source.video(source.frame_row(row))
+        return video
 
     @property
     def frame_idx(self) -> int | None:
@@ -186,7 +208,9 @@ class Instance(InstanceGeometry):
         source = self._source
         if isinstance(source, InstanceValues):
             return None if source.frame is None else source.frame.frame_idx
-        return source.frame_idx(source.frame_row(self._row))  # type: ignore[no-any-return]  # Rows
+        source, row = source.located_instance(self._row)
+        index: int = source.frame_idx(source.frame_row(row))
+        return index
 
     def numpy(self, *, invisible_as_nan: bool = True) -> FloatArray:
         """Return coordinates: float64, shape ``(n_nodes, 2)``, pixels, NaN = missing.
@@ -250,12 +274,8 @@ class Instance(InstanceGeometry):
         made._row = 0
         return made
 
-    def _free(self, what: str) -> InstanceValues:
-        source = self._source
-        return source if isinstance(source, InstanceValues) else refuse(what)
-
     def _points(self, places: Sequence[int]) -> list[Point]:
-        """Return points by place: read-only ones of a row, or bound to detached values."""
+        """Return points by place: linked to a row, or bound to detached values."""
         source, row, predicted = self._source, self._row, self._is_predicted
         if isinstance(source, InstanceValues):
             nodes = source.skeleton_object.nodes
@@ -264,19 +284,24 @@ class Instance(InstanceGeometry):
         names = ("visible", "complete", "score") if predicted else ("visible", "complete")
         xy = source.xy(row, invisible_as_nan=False).tolist()
         rest = [source.point_values(row, name).tolist() for name in names]
-        make = PredictedPoint if predicted else Point
-        points: list[Point] = [make(*xy[k], *(values[k] for values in rest)) for k in places]
-        for point in points:
-            point.freeze()
-        return points
+        make = LinkedPredictedPoint if predicted else LinkedPoint
+        return [make(self, k, *xy[k], *(values[k] for values in rest)) for k in places]
+
+    def _set_point_value(self, place: int, name: str, value: float | bool) -> None:
+        store, handle = self._source.open_instance(self._row)
+        editing.set_point_value(store, handle, place, name, value)
 
     def __getitem__(self, node: NodeLike) -> Point:
         """Return the point of a node; a missing one has NaN coordinates."""
         return self._points([self.skeleton.index(node)])[0]
 
     def __setitem__(self, node: NodeLike, point: PointLike) -> None:
-        """Set the point of a node of a detached instance; a pair of coordinates will do."""
-        self._free(f"point {node!r}").set_point(self.skeleton.index(node), point)
+        """Set the point of a node; a pair of coordinates will do."""
+        source, place = self._source, self.skeleton.index(node)
+        if isinstance(source, Rows):
+            editing.set_point(*source.open_instance(self._row), place, point)
+        else:
+            source.set_point(place, point)
 
     def __contains__(self, node: NodeLike) -> bool:
         """Tell whether a node has a point."""
@@ -293,11 +318,8 @@ class Instance(InstanceGeometry):
         if not isinstance(other, Instance):
             return NotImplemented
         mine, theirs = self._source, other._source
-        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.lineage is theirs.lineage:
-            same: bool = (
-                mine.columns.instance_id[self._row] == theirs.columns.instance_id[other._row]
-            )
-            return same
+        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.shares_rows(theirs):
+            return mine.instance_id(self._row) == theirs.instance_id(other._row)
         return (
             self.matches(other)
             and scores_match(self.score, other.score)
@@ -321,8 +343,9 @@ class Instance(InstanceGeometry):
         source = self._source
         if isinstance(source, InstanceValues):
             return super().__reduce_ex__(protocol)
-        frame = source.frame_row(self._row)
-        place = self._row - source.instance_start[frame]
+        source, row = source.located_instance(self._row)
+        frame = source.frame_row(row)
+        place = list(source.instances_of(frame)).index(row)
         return _itself, (_portable_frame(source, frame).instances[place],)
 
     def __repr__(self) -> str:
@@ -407,7 +430,11 @@ class PredictedInstance(Instance):
 
     @score.setter
     def score(self, score: float | None) -> None:
-        self._free("score").score_value = as_score(score, "score")
+        source = self._source
+        if isinstance(source, Rows):
+            editing.set_score(*source.open_instance(self._row), score)
+        else:
+            source.score_value = as_score(score, "score")
 
     @property
     def scores(self) -> FloatArray:
@@ -421,15 +448,92 @@ class PredictedInstance(Instance):
         return np.column_stack([self.numpy(), self.scores])
 
 
-class InstanceList(FrozenList[Instance]):
-    """The instances of an attached frame: a list that refuses to be changed in place."""
+class InstanceList(list[Instance]):
+    """The instances of a frame of labels; changing the list changes the labels.
 
-    __slots__ = ()
+    What is put in becomes a view of a new row; what is in another frame, or in other
+    labels, is copied. Copies and pickles are plain lists.
+    """
+
+    __slots__ = ("_frame", "_rows")
 
     @classmethod
-    def of_rows(cls, rows: Rows, start: int, stop: int) -> InstanceList:
-        """Views of consecutive instance rows."""
-        return cls([instance_view(rows, row) for row in range(start, stop)])
+    def of(cls, rows: Rows, frame: int) -> InstanceList:
+        """Views of the instances of one frame."""
+        made = cls([instance_view(rows, row) for row in rows.instances_of(frame)])
+        made._rows, made._frame = rows, frame
+        return made
+
+    _rows: Rows
+    _frame: int
+
+    def _become(self, wanted: Iterable[Instance]) -> None:
+        store, frame = self._rows.open_frame(self._frame)
+        handles = editing.set_instances(store, frame, wanted)
+        super().__setitem__(slice(None), [instance_view(store, handle) for handle in handles])
+
+    def append(self, instance: Instance) -> None:
+        """Add an instance."""
+        self._become([*self, instance])
+
+    def extend(self, instances: Iterable[Instance]) -> None:
+        """Add instances."""
+        self._become([*self, *instances])
+
+    def insert(self, place: Any, instance: Instance) -> None:
+        """Add an instance at a place."""
+        wanted = list(self)
+        wanted.insert(place, instance)
+        self._become(wanted)
+
+    def remove(self, instance: Instance) -> None:
+        """Remove this instance, or the first that is equal."""
+        same = [place for place, mine in enumerate(self) if mine is instance]
+        del self[same[0] if same else self.index(instance)]
+
+    def pop(self, place: Any = -1) -> Instance:
+        """Remove the instance at a place, and return a detached copy."""
+        copied: Instance = self[place].copy()
+        del self[place]
+        return copied
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._become(())
+
+    def sort(self, *, key: Any = None, reverse: bool = False) -> None:
+        """Put the instances in another order."""
+        self._become(sorted(self, key=key, reverse=reverse))
+
+    def reverse(self) -> None:
+        """Turn the order around."""
+        self._become(list(self)[::-1])
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        """Replace one instance, or a slice."""
+        wanted = list(self)
+        wanted[place] = value
+        self._become(wanted)
+
+    def __delitem__(self, place: Any) -> None:
+        """Remove one instance, or a slice."""
+        wanted = list(self)
+        del wanted[place]
+        self._become(wanted)
+
+    def __iadd__(self, instances: Iterable[Instance]) -> InstanceList:  # type: ignore[misc,override]  # like list's
+        """Add instances."""
+        self.extend(instances)
+        return self
+
+    def __imul__(self, times: Any) -> InstanceList:  # type: ignore[misc]  # like list's
+        """Repeat the instances, as copies."""
+        self._become(list(self) * times)
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy as a plain list."""
+        return list, (list(self),)
 
 
 class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
@@ -483,7 +587,11 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
     @video.setter
     def video(self, video: Video) -> None:
-        self._free("video").set_video(video)
+        source = self._source
+        if isinstance(source, Rows):
+            editing.set_frame_video(*source.open_frame(self._row), video)
+        else:
+            source.set_video(video)
 
     @property
     def frame_idx(self) -> int:
@@ -493,7 +601,11 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
     @frame_idx.setter
     def frame_idx(self, frame_idx: int) -> None:
-        self._free("frame_idx").set_frame_idx(frame_idx)
+        source = self._source
+        if isinstance(source, Rows):
+            editing.set_frame_idx(*source.open_frame(self._row), frame_idx)
+        else:
+            source.set_frame_idx(frame_idx)
 
     @property
     def image(self) -> Image:
@@ -514,7 +626,11 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
     @is_negative.setter
     def is_negative(self, is_negative: bool) -> None:
-        self._free("is_negative").is_negative_value = bool(is_negative)
+        source = self._source
+        if isinstance(source, Rows):
+            editing.set_is_negative(*source.open_frame(self._row), is_negative)
+        else:
+            source.is_negative_value = bool(is_negative)
 
     @property
     def instances(self) -> list[Instance]:
@@ -522,16 +638,15 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
         source = self._source
         if isinstance(source, FrameValues):
             return source.instances
-        start = source.instance_start
-        return InstanceList.of_rows(source, start[self._row], start[self._row + 1])
+        return InstanceList.of(*source.located_frame(self._row))
 
     @instances.setter
     def instances(self, instances: Iterable[Instance]) -> None:
-        self._free("instances").instances.become(instances)
-
-    def _free(self, what: str) -> FrameValues:
         source = self._source
-        return source if isinstance(source, FrameValues) else refuse(what)
+        if isinstance(source, Rows):
+            editing.set_instances(*source.open_frame(self._row), instances)
+        else:
+            source.instances.become(instances)
 
     def copy(self) -> LabeledFrame:
         """Return a detached copy; links between its own instances are kept."""
@@ -548,16 +663,15 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
         source = self._source
         if isinstance(source, FrameValues):
             return super().__reduce_ex__(protocol)
-        return _itself, (_portable_frame(source, self._row),)
+        return _itself, (_portable_frame(*source.located_frame(self._row)),)
 
     def __len__(self) -> int:
         """Return the number of instances."""
         source = self._source
         if isinstance(source, FrameValues):
             return len(source.instances)
-        start = source.instance_start
-        count: int = start[self._row + 1] - start[self._row]
-        return count
+        source, row = source.located_frame(self._row)
+        return len(source.instances_of(row))
 
     def __bool__(self) -> bool:
         """Be true, also without instances."""
@@ -584,9 +698,8 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
         if not isinstance(other, LabeledFrame):
             return NotImplemented
         mine, theirs = self._source, other._source
-        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.lineage is theirs.lineage:
-            same: bool = mine.frames.frame_id[self._row] == theirs.frames.frame_id[other._row]
-            return same
+        if isinstance(mine, Rows) and isinstance(theirs, Rows) and mine.shares_rows(theirs):
+            return mine.frame_id(self._row) == theirs.frame_id(other._row)
         return (
             self.frame_idx == other.frame_idx
             and self.is_negative == other.is_negative
@@ -608,7 +721,7 @@ class LabeledFrame(InstanceSelection[Instance, PredictedInstance]):
 
 def instance_view(rows: Rows, row: int) -> Instance:
     """Return a view of one instance row."""
-    cls = PredictedInstance if rows.columns.kind[row] == PREDICTED else Instance
+    cls = PredictedInstance if rows.is_predicted(row) else Instance
     view = cls.__new__(cls)
     view._source = rows
     view._row = row

@@ -7,7 +7,7 @@ canonical order, each a dict with its ``instances``, each of those with its ``po
 from __future__ import annotations
 
 import math
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -357,6 +357,177 @@ def shuffled_rows(frames: list[Row], seed: int) -> list[int]:
         seen[place] = seen.get(place, -1) + 1
         hashes.append((hash_place((*place, seen[place]), seed), frame["row"]))
     return [row for _, row in sorted(hashes)]
+
+
+def lead_groups(n: int, together: Callable[[int, int], bool]) -> list[int]:
+    """Give each thing the smallest one that it is connected with, by looking at all pairs."""
+    leaders = list(range(n))
+    changed = True
+    while changed:
+        changed = False
+        for one in range(n):
+            for other in range(one):
+                if leaders[one] != leaders[other] and together(one, other):
+                    leaders[one] = leaders[other] = min(leaders[one], leaders[other])
+                    changed = True
+    return leaders
+
+
+def lead_neighbours(frames: list[Row], gap: int) -> list[int]:
+    """Group frames of a video that are no further apart than a gap."""
+
+    def together(one: int, other: int) -> bool:
+        return are_near(frames[one], frames[other], gap)
+
+    return lead_groups(len(frames), together)
+
+
+def are_near(one: Row, other: Row, gap: int) -> bool:
+    is_same = one["video_id"] == other["video_id"]
+    return bool(is_same and abs(one["frame_idx"] - other["frame_idx"]) <= gap)
+
+
+def lead_tracks(frames: list[Row]) -> list[int]:
+    """Group frames that share a track."""
+    tracks = [{i["track_id"] for i in f["instances"]} - {None} for f in frames]
+    return lead_groups(len(frames), lambda one, other: bool(tracks[one] & tracks[other]))
+
+
+def lead_blocks(frames: list[Row], n_blocks: int) -> list[int]:
+    """Cut the places of each video into blocks."""
+    names: list[tuple[int, int]] = []
+    for frame in frames:
+        mine = [f for f in frames if f["video_id"] == frame["video_id"]]
+        places = sorted({f["frame_idx"] for f in mine})
+        block = places.index(frame["frame_idx"]) * min(n_blocks, len(frames)) // len(places)
+        names.append((frame["video_id"], block))
+    return [names.index(name) for name in names]
+
+
+def deal_frames(
+    frames: list[Row],
+    sizes: list[int],
+    seed: int,
+    leaders: list[int] | None,
+    strata: list[int] | None,
+) -> list[int]:
+    """Deal frames or groups out, one after the other."""
+    given = leaders or list(range(len(frames)))
+    weights = {leader: given.count(leader) for leader in sorted(set(given))}
+    order = [row for row in shuffled_rows(frames, seed) if row in weights]
+    if strata is not None:
+        counts = sizes if leaders is None else _scaled(sizes, len(frames), len(order))
+        order.sort(key=lambda row: strata[row])
+        of_groups = _step_by_step(order, counts, seed)
+    elif leaders is None:
+        numbers = [k for k, size in enumerate(sizes) for _ in range(size)]
+        of_groups = dict.fromkeys(order, -1) | dict(zip(order, numbers, strict=False))
+    else:
+        of_groups = _by_need(frames, order, weights, sizes, seed)
+    return [of_groups[leader] for leader in given]
+
+
+def _scaled(sizes: list[int], total: int, n_groups: int) -> list[int]:
+    stops: list[int] = []
+    for k in range(len(sizes)):
+        stop = round(sum(sizes[: k + 1]) * (n_groups / total))
+        stop = max(stop, (stops[-1] if stops else 0) + 1)
+        stops.append(stop)
+    stops = [min(stop, n_groups - len(sizes) + 1 + k) for k, stop in enumerate(stops)]
+    return [stop - start for start, stop in zip([0, *stops], stops, strict=False)]
+
+
+def _step_by_step(order: list[int], counts: list[int], seed: int) -> dict[int, int]:
+    part = dict.fromkeys(order, -1)
+    for number, count in enumerate(counts):
+        n = len(order)
+        level = hash_place((number,), seed) % n
+        left = []
+        for row in order:
+            level += count
+            if level >= n:
+                level -= n
+                part[row] = number
+            else:
+                left.append(row)
+        order = left
+    return part
+
+
+def _by_need(
+    frames: list[Row], order: list[int], weights: dict[int, int], sizes: list[int], seed: int
+) -> dict[int, int]:
+    total = len(frames)
+    need = [*sizes, total - sum(sizes)] if total > sum(sizes) else list(sizes)
+    large = [row for row in order if weights[row] * 128 > total]
+    small = [row for row in order if weights[row] * 128 <= total]
+    best: dict[int, int] = {}
+    if large:
+        deals = []
+        for turn in range(64):
+            turned = sorted(large, key=lambda row: _turned(frames, row, seed, turn))
+            deals.append(_deal_large(turned, weights, list(need), len(sizes), len(small)))
+        least = min(excess for excess, _ in deals)
+        best = next(deal for excess, deal in deals if excess * 50 <= least * 50 + total)
+        for row, number in best.items():
+            need[number] -= weights[row]
+    part = dict(best)
+    wanted = [max(n, 0) for n in need]
+    weight_of_small = sum(weights[row] for row in small)
+    filled = place = 0
+    for number in range(len(need)):
+        target = sum(wanted[: number + 1]) * weight_of_small // max(sum(wanted), 1)
+        is_needed = number < len(sizes) and number not in best.values()
+        later = sum(k not in best.values() for k in range(number + 1, len(sizes)))
+        least = place + is_needed
+        while place < len(small) - later:
+            weight = weights[small[place]]
+            if place >= least and filled + weight - target > target - filled:
+                break
+            part[small[place]] = number
+            filled += weight
+            place += 1
+    return {row: -1 if number == len(sizes) else number for row, number in part.items()}
+
+
+def _turned(frames: list[Row], row: int, seed: int, turn: int) -> int:
+    here = frames[row]["video_id"], frames[row]["frame_idx"]
+    rank = sum((f["video_id"], f["frame_idx"]) == here for f in frames[:row])
+    return hash_place((*here, rank, turn) if turn else (*here, rank), seed)
+
+
+def _deal_large(
+    order: list[int], weights: dict[int, int], need: list[int], n_parts: int, n_small: int
+) -> tuple[int, dict[int, int]]:
+    part: dict[int, int] = {}
+    for place, row in enumerate(order):
+        empty = [k for k in range(n_parts) if k not in part.values()]
+        left = len(order) - place + n_small
+        choices = empty if len(empty) >= left else range(len(need))
+        part[row] = max(choices, key=lambda k: need[k])  # the first of equal ones
+        need[part[row]] -= weights[row]
+    return sum(max(-n, 0) for n in need), part
+
+
+def clear_near(frames: list[Row], part: list[int], gap: int, ranking: list[int]) -> list[int]:
+    """Leave frames out that are near a frame of a stronger part, from the strongest on."""
+    cleared = list(part)
+    for place, number in enumerate(ranking):
+        stronger = [f for f in frames if cleared[f["row"]] in ranking[:place]]
+        for frame in frames:
+            if part[frame["row"]] == number and any(are_near(frame, f, gap) for f in stronger):
+                cleared[frame["row"]] = -1
+    return cleared
+
+
+def steps_to_nearest(training: list[Row], validation: list[Row]) -> list[int]:
+    """Look at every training frame of the video."""
+    found = []
+    for frame in validation:
+        mine = [f for f in training if f["video_id"] == frame["video_id"]]
+        steps = [abs(f["frame_idx"] - frame["frame_idx"]) for f in mine]
+        found.append(min(steps, default=-1))
+    return found
 
 
 # The classic JSON

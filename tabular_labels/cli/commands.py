@@ -57,6 +57,13 @@ class AnswerFormat(StrEnum):
     PARQUET = "parquet"
 
 
+class FileForm(StrEnum):
+    """Formats of the files that a command makes."""
+
+    SLP = "slp"
+    PARQUET = "parquet"
+
+
 class LargeTable(StrEnum):
     """Tables that are kept in files of their own."""
 
@@ -223,6 +230,78 @@ def _check_destination(path: Path, form: str, *, overwrite: bool) -> None:
             "version of it (earlier ones stay readable)."
         )
         raise UserError(message)
+
+
+@app.command()
+@guarded
+def split(
+    file: Annotated[Path, typer.Argument(help="A .slp file or a Parquet project.")],
+    fractions: Annotated[
+        str, typer.Option(help="Share of each part, with commas between; -1 is what is left.")
+    ] = "0.8",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same parts.")] = 0,
+    by: Annotated[
+        str | None,
+        typer.Option(help='Keep together: "video", "track", or SQL on columns of frames.'),
+    ] = None,
+    blocks: Annotated[
+        int | None, typer.Option(help="Keep together: so many contiguous blocks of each video.")
+    ] = None,
+    gap: Annotated[
+        int | None, typer.Option(help="Frames of two parts are more than so many frames apart.")
+    ] = None,
+    stratify: Annotated[
+        str | None,
+        typer.Option(help='Shares hold for each "kind", "n_instances", "video", or value of SQL.'),
+    ] = None,
+    user_only: Annotated[
+        bool, typer.Option("--user-only", help="Without predictions, and frames with nothing else.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the parts; without, only a report.")
+    ] = None,
+    names: Annotated[
+        str, typer.Option(help="Names of the parts; train,val or train,val,test without.")
+    ] = "",
+    form: Annotated[
+        FileForm | None, typer.Option("--format", help="Of the parts; that of FILE without.")
+    ] = None,
+    within: Annotated[
+        str, typer.Option(help="Distances in frames at which leaks are counted.")
+    ] = "0,1,5,30",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace .slp files, add versions to projects.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Split frames into training and validation parts, and say how much leaks between them."""
+    from tabular_labels.cli import splitting
+
+    shares = splitting.read_numbers(fractions, float, "--fractions")
+    called = [name.strip() for name in names.split(",") if name.strip()]
+    with working(f"splitting {plain(file)}"):
+        report = splitting.split_file(
+            file,
+            shares,
+            called,
+            seed=seed,
+            by=by,
+            blocks=blocks,
+            gap=gap,
+            stratify=stratify,
+            is_user_only=user_only,
+            within=splitting.read_numbers(within, int, "--within"),
+        )
+    paths: list[Path] = []
+    if out is not None:
+        asked = form and form.value
+        paths = splitting.choose_files(report.names, file, out, asked, overwrite=overwrite)
+        with working(f"writing {plain(out)}"):
+            splitting.save_parts(report, paths, overwrite=overwrite)
+    if as_json:
+        print_json(report.json(paths))
+    else:
+        splitting.print_report(report, paths)
 
 
 @app.command()

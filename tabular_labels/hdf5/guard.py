@@ -326,7 +326,10 @@ def read_texts(dataset: h5py.Dataset, path: PathLike) -> list[str]:
     for start in range(0, len(dataset), _TEXTS_AT_ONCE):
         with translated(path, place):
             values = dataset[start : start + _TEXTS_AT_ONCE]
-        texts += [read_text(value, path, place) for value in values]
+        try:
+            texts += [value.decode() for value in values]
+        except (AttributeError, UnicodeDecodeError):  # text already, or what is none
+            texts += [read_text(value, path, place) for value in values]
         room -= sum(map(len, values))
         if room < 0:
             raise broken(path, place, "more text than the file has bytes", "each text once")

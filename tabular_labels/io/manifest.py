@@ -20,18 +20,32 @@ in one shard. Each shard has one file of frames, instances and points with
 ``TableSchema.disk_columns`` in canonical order. A frame that is in no shard would
 belong to the last shard that begins before it (the first if none does).
 
-**Deltas**, oldest first, replace frames: the file ``replaced`` lists
-``(video_id, frame_idx)``, sorted and unique, and the delta's frames, instances and
-points are the new rows of exactly these, in canonical order. A replaced frame
-without new rows is deleted; one that was in no shard is new. The newest delta that
-lists a frame holds all its rows; shards and older deltas no longer count for it.
-In a version with deltas ``position`` orders the frames of the classic list but may
-leave gaps where frames were deleted; new frames stand above all that shards and
-deltas of the version hold. Whole reads number them from 0 again.
+**Deltas**, oldest first, replace the rows of places, which are ``(video_id,
+frame_idx)``. The file ``replaced`` lists them, sorted and unique, with the columns
+``points`` (Boolean) and ``removed`` (list of UInt32). The delta's frames and instances
+are the new rows of exactly these places, in canonical order. A place without new rows
+was emptied; one that was in no shard is new. The newest delta that lists a place holds
+its frames and instances; shards and older deltas no longer count for it.
+
+Points follow a rule of their own. Where ``points`` is true, the delta's points are those
+of the place's instances. Where it is false, points stay where they are: in the newest
+older delta that lists the place with ``points`` true, else in the shard, but for the
+points of the instances in ``removed``. The instances left are then the same, in the same
+order, as those of the points that stay. ``removed`` counts against older files only, so
+that an instance may come back with a delta whose ``points`` are true.
+
+Deltas are merged as bits are carried when one counts: each has ``commits``, how many it
+was made of, and two neighbours of one number become one. So a version that came from n
+commits on the same shards has at most ``log2(n) + 1``.
+
+``position`` orders the frames of the classic list. It is unique, gaps mean nothing: a
+frame keeps its position, new frames stand above all that a version ever held.
+``next_ids`` are above every ``frame_id``, ``instance_id`` and ``position`` that the
+project ever had; what was removed is not given to other rows.
 
 Keys of a manifest: ``format``, ``format_version``, ``version``, ``parent`` (null for
 the first), ``created`` (UTC, ISO 8601), ``message``, ``rows`` (current rows per
-table, deltas applied), ``schemas`` (columns and dtypes per table), ``shards``,
+table, deltas applied), ``next_ids``, ``schemas`` (columns and dtypes per table), ``shards``,
 ``deltas``, ``attachments`` (a file or null) and ``catalog`` (the small tables as
 columns, provenance, project id, what is attached). A file is ``path`` (relative,
 inside ``data/`` or ``edits/``), ``rows``, ``bytes`` and ``sha256``. JSON is strict;
@@ -43,10 +57,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn, TypeVar
+
+import polars as pl
 
 from tabular_labels._types import Json, PathLike, TableName
 from tabular_labels.errors import (
@@ -79,6 +95,7 @@ __all__ = [
     "Delta",
     "Key",
     "Manifest",
+    "NextIds",
     "Shard",
     "VersionInfo",
     "is_project",
@@ -142,9 +159,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class Delta(Shard):
-    """New rows of the frames that ``replaced`` lists; ``first`` and ``last`` are of these."""
+    """New rows of the places that ``replaced`` lists; ``first`` and ``last`` are of these.
+
+    ``commits`` is how many commits it was made of.
+    """
 
     replaced: DataFile
+    commits: int = 1
 
     def files(self) -> tuple[DataFile, ...]:
         """Return all files."""
@@ -163,11 +184,30 @@ class VersionInfo:
 
 
 @dataclass(frozen=True)
+class NextIds:
+    """Numbers above all that the project ever gave to a row."""
+
+    frame_id: int = 0
+    instance_id: int = 0
+    position: int = 0
+
+    def above(self, frames: pl.DataFrame, instances: pl.DataFrame) -> NextIds:
+        """Return numbers that are also above those of some rows."""
+        columns = (frames["frame_id"], instances["instance_id"], frames["position"])
+        mine = (self.frame_id, self.instance_id, self.position)
+        highest = [column.to_numpy().max(initial=0) if len(column) else -1 for column in columns]
+        return NextIds(
+            *(max(number, int(top) + 1) for number, top in zip(mine, highest, strict=True))
+        )
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that one version consists of."""
 
     info: VersionInfo
     catalog: Catalog
+    next_ids: NextIds
     shards: tuple[Shard, ...] = ()
     deltas: tuple[Delta, ...] = ()
     attachments: DataFile | None = None
@@ -346,6 +386,7 @@ def _to_json(manifest: Manifest) -> Json:
         "created": info.created,
         "message": info.message,
         "rows": asdict(info.rows),
+        "next_ids": asdict(manifest.next_ids),
         "schemas": _schemas(),
         "attachments": None if manifest.attachments is None else asdict(manifest.attachments),
         "shards": [asdict(shard) for shard in manifest.shards],
@@ -384,10 +425,16 @@ class _Parser:
         small = entry(data, "catalog", dict, self.file)
         catalog = catalog_from_json(small, self.file, image_path)
         require_rules(check_catalog(catalog), self.file)
-        return Manifest(info, catalog, shards, deltas, image)
+        return Manifest(info, catalog, self._next_ids(data), shards, deltas, image)
 
     def _refuse(self, place: str, found: str, expected: str) -> NoReturn:
         _refuse(self.file, place, found, expected)
+
+    def _next_ids(self, data: Json) -> NextIds:
+        ids = entry(data, "next_ids", dict, self.file)
+        return NextIds(
+            *(entry(ids, each.name, int, self.file, "next_ids") for each in fields(NextIds))
+        )
 
     def _migrated(self, data: Json) -> Json:
         if data.get("format") != FORMAT:
@@ -418,7 +465,11 @@ class _Parser:
                 self._file(entry(part, name, dict, self.file, place), f"{place}.{name}")
                 for name in names
             )
-            yield kind(first, last, *files)
+            found = kind(first, last, *files)
+            if isinstance(found, Delta):
+                commits = entry(part, "commits", int, self.file, place)
+                found = replace(found, commits=commits)
+            yield found
 
     def _key(self, part: Json, name: str, place: str) -> Key:
         key = entry(part, name, list, self.file, place)

@@ -1,23 +1,27 @@
-"""Which delta holds which frame, and how rows of shards and deltas come together."""
+"""Which delta holds which frame and its points, and how rows of shards and deltas come together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import polars as pl
 
+from tabular_labels._types import IntArray
 from tabular_labels.io.manifest import Delta, Key, Shard
+from tabular_labels.model.edits import REPLACED
 
 __all__ = [
     "KEY",
-    "REPLACED",
     "Columns",
     "Edits",
     "Region",
     "merge_edits",
+    "only_places",
     "packed_key",
     "read_edits",
     "scan_files",
@@ -25,8 +29,6 @@ __all__ = [
 
 KEY = ("video_id", "frame_idx")
 Columns: TypeAlias = Mapping[str, pl.DataType | type[pl.DataType]]
-REPLACED: Columns = {"video_id": pl.UInt32, "frame_idx": pl.Int64}
-"""Columns of the list of frames that a delta replaces."""
 
 
 def packed_key() -> pl.Expr:
@@ -44,97 +46,148 @@ def scan_files(paths: Sequence[Path], columns: Columns) -> pl.LazyFrame:
 
 @dataclass(frozen=True)
 class Region:
-    """A range of canonical order: at most one shard, and the edited frames that fall there."""
+    """What of the edits falls on one shard, or on none.
+
+    Attributes:
+        shard: Its number, None when there are no shards.
+        edited: ``key`` and ``delta`` of the places whose rows are in a delta.
+        removed: Instances of other places that the shard still holds (points only).
+    """
 
     shard: int | None
     edited: pl.DataFrame
+    removed: pl.Series
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything."""
+        return bool(self.edited.height or len(self.removed))
 
 
 @dataclass(frozen=True)
 class Edits:
-    """The edited frames: ``video_id``, ``frame_idx``, ``delta``, ``key``, sorted and unique."""
+    """What the deltas replace; ``lists`` are their `REPLACED` rows with the number ``delta``."""
 
-    owners: pl.DataFrame
+    lists: pl.DataFrame
 
-    def owner(self, key: Key) -> int | None:
-        """Return the number of the delta that holds a frame, None when a shard does."""
-        found = self.owners.filter(video_id=key[0], frame_idx=key[1])["delta"]
-        return int(found[0]) if len(found) else None
+    def followed_by(self, replaced: pl.DataFrame, number: int) -> Edits:
+        """Add one more delta of some number."""
+        mine = replaced.with_columns(delta=pl.lit(number, pl.UInt32))
+        return Edits(pl.concat([self.lists, mine]))
 
-    def of_delta(self, number: int) -> pl.DataFrame:
-        """Return the frames whose rows are in one delta."""
-        return self.owners.filter(delta=number)
+    @cached_property
+    def owners(self) -> pl.DataFrame:
+        """Where the rows of each edited place are, sorted by place.
 
-    def regions(self, shards: Sequence[Shard]) -> Iterator[Region]:
-        """Cut the edited frames at the beginnings of the shards."""
-        if not shards:
-            yield Region(None, self.owners)
-            return
-        starts = [shard.first[0] * 2**32 + shard.first[1] for shard in shards[1:]]
-        stops = (
-            self.owners["key"]
-            .search_sorted(pl.Series(starts, dtype=pl.UInt64), side="left")
-            .to_list()
+        Columns ``video_id``, ``frame_idx``, ``key`` (packed place), ``delta`` (the newest
+        that names it) and ``points`` (the newest that holds its points; null: a shard).
+        """
+        newest = pl.col("delta").filter("points").max().alias("points")
+        return (
+            self.lists.group_by(KEY)
+            .agg(pl.col("delta").max(), newest)
+            .with_columns(key=packed_key())
+            .sort("key")
         )
-        begin = 0
-        for number, stop in enumerate([*stops, self.owners.height]):
-            yield Region(number, self.owners.slice(begin, stop - begin))
-            begin = stop
+
+    @cached_property
+    def keys(self) -> IntArray:
+        """The packed places: uint64, sorted."""
+        return self.owners["key"].to_numpy()
+
+    @cached_property
+    def removed(self) -> pl.DataFrame:
+        """Instances that were removed after their points were kept.
+
+        Columns ``part`` (the delta that still holds them; null: a shard), ``key`` and
+        ``instance_id``, sorted by place.
+        """
+        later = (pl.col("delta") > pl.col("points_right")).fill_null(value=True)
+        return (
+            self.lists.filter(~pl.col("points") & (pl.col("removed").list.len() > 0))
+            .join(self.owners.drop("delta"), on=KEY, suffix="_right", maintain_order="left")
+            .filter(later)
+            .select(part="points_right", key="key", instance_id="removed")
+            .explode("instance_id", empty_as_null=False)
+            .sort("key", maintain_order=True)
+        )
+
+    def owner(self, key: Key) -> tuple[int, int | None] | None:
+        """Return which delta holds a place, and which its points; None if none does."""
+        packed = np.uint64(key[0] << 32 | key[1]) if 0 <= key[1] < 2**32 > key[0] >= 0 else None
+        if packed is None:
+            return None
+        row = int(np.searchsorted(self.keys, packed))
+        if row == len(self.keys) or self.keys[row] != packed:
+            return None
+        found: tuple[int, int | None] = self.owners.select("delta", "points").row(row)
+        return found
+
+    def removed_from(self, part: int | None) -> pl.Series:
+        """Return the instances that a delta (None: a shard) holds the points of in vain."""
+        is_there = pl.col("part").is_null() if part is None else pl.col("part") == part
+        return self.removed.filter(is_there)["instance_id"]
+
+    def of_table(self, table: str) -> pl.DataFrame:
+        """Return ``key`` and ``delta`` of the places whose rows of a table are in a delta."""
+        if table != "points":
+            return self.owners.select(*KEY, "key", "delta")
+        held = self.owners.filter(pl.col("points").is_not_null())
+        return held.select(*KEY, "key", delta="points")
+
+    def regions(self, shards: Sequence[Shard], table: str) -> Iterator[Region]:
+        """Cut the edits at the beginnings of the shards."""
+        edited = self.of_table(table)
+        removed = self.removed.filter(pl.col("part").is_null())
+        removed = removed if table == "points" else removed.clear()
+        if not shards:
+            yield Region(None, edited, removed["instance_id"])
+            return
+        starts = [shard.first[0] << 32 | shard.first[1] for shard in shards[1:]]
+        edges = pl.Series(starts, dtype=pl.UInt64)
+        cuts = [
+            [0, *each["key"].search_sorted(edges, side="left").to_list(), each.height]
+            for each in (edited, removed)
+        ]
+        for number in range(len(shards)):
+            (a, b), (c, d) = (cut[number : number + 2] for cut in cuts)
+            yield Region(number, edited[a:b], removed["instance_id"][c:d])
 
 
 def read_edits(root: Path, deltas: Sequence[Delta]) -> Edits:
-    """Read which frames the deltas replace."""
+    """Read which places the deltas replace."""
     lists = [
         scan_files([root / delta.replaced.path], REPLACED).with_columns(
             delta=pl.lit(number, pl.UInt32)
         )
         for number, delta in enumerate(deltas)
     ]
-    owners = (
-        pl.concat(lists)
-        .group_by(KEY)
-        .agg(pl.col("delta").max())
-        .with_columns(key=packed_key())
-        .sort("key")
-        .collect()
-    )
-    return Edits(owners)
+    empty = pl.LazyFrame(schema={**REPLACED, "delta": pl.UInt32})
+    return Edits(pl.concat([empty, *lists]).collect())
 
 
-def merge_edits(
-    base: pl.LazyFrame | None,
-    deltas: Sequence[pl.LazyFrame],
-    edited: pl.DataFrame,
-    columns: Columns,
-) -> pl.LazyFrame:
-    """Replace edited frames by their newest rows, in canonical order.
+def merge_edits(base: pl.LazyFrame | None, edited: pl.LazyFrame, region: Region) -> pl.LazyFrame:
+    """Replace the rows of edited places, in canonical order.
 
     Filters on frames reach the files; nothing is read here.
 
     Args:
-        base: Rows of shards in canonical order, with the key columns.
-        deltas: The same columns of every delta, oldest first.
-        edited: The owners (see `Edits`) of the edited frames to look at.
-        columns: Of the result.
+        base: Rows of one shard in canonical order, with the key columns.
+        edited: The rows of the region's edited places, in canonical order.
+        region: What is edited.
     """
-    parts = [] if base is None else [_without(base, edited)]
-    for number, delta in enumerate(deltas):
-        owned = edited.filter(delta=number)
-        if owned.height:
-            parts.append(_only(delta, owned))
-    if not parts:
-        return pl.LazyFrame(schema=columns)
-    merged = parts[0]
-    for part in parts[1:]:
-        merged = merged.merge_sorted(part, KEY, maintain_order=True)
-    return merged
+    if base is None:
+        return edited
+    if region.edited.height:
+        base = base.filter(~packed_key().is_in(region.edited["key"].implode()))
+    if len(region.removed):
+        base = base.filter(~pl.col("instance_id").is_in(region.removed.implode()))
+    if not region.edited.height:
+        return base
+    return base.merge_sorted(edited, KEY, maintain_order=True)
 
 
-def _without(base: pl.LazyFrame, edited: pl.DataFrame) -> pl.LazyFrame:
-    return base.filter(~packed_key().is_in(edited["key"].implode())) if edited.height else base
-
-
-def _only(delta: pl.LazyFrame, owned: pl.DataFrame) -> pl.LazyFrame:
+def only_places(plan: pl.LazyFrame, owned: pl.DataFrame, removed: pl.Series) -> pl.LazyFrame:
+    """Keep the rows of some places, but for those of removed instances."""
     # The ranges let a reader skip row groups; the keys decide.
     bounds = owned.select(
         pl.col(KEY).min().name.suffix("_min"), pl.col(KEY).max().name.suffix("_max")
@@ -142,4 +195,5 @@ def _only(delta: pl.LazyFrame, owned: pl.DataFrame) -> pl.LazyFrame:
     near = pl.all_horizontal(
         pl.col(name).is_between(bounds[f"{name}_min"], bounds[f"{name}_max"]) for name in KEY
     )
-    return delta.filter(near & packed_key().is_in(owned["key"].implode()))
+    kept = plan.filter(near & packed_key().is_in(owned["key"].implode()))
+    return kept.filter(~pl.col("instance_id").is_in(removed.implode())) if len(removed) else kept

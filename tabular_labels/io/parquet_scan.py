@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property, partial
 from pathlib import Path
 from typing import NoReturn
@@ -15,9 +16,18 @@ import polars as pl
 
 from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import FileFormatError
+from tabular_labels.io.delta_tables import DeltaTables
 from tabular_labels.io.manifest import DataFile, Key, Manifest, Shard, read_manifest
 from tabular_labels.io.manifest_json import require_rules
-from tabular_labels.io.parquet_edits import Edits, merge_edits, read_edits, scan_files
+from tabular_labels.io.parquet_edits import (
+    KEY,
+    Edits,
+    Region,
+    merge_edits,
+    only_places,
+    read_edits,
+    scan_files,
+)
 from tabular_labels.io.parquet_forked import read_windows_without_threads
 from tabular_labels.io.parquet_points import (
     WORKERS,
@@ -27,9 +37,17 @@ from tabular_labels.io.parquet_points import (
     read_windows,
     split_at_files,
 )
+from tabular_labels.io.parquet_structure import (
+    DeltaRows,
+    EditedRows,
+    LostPointsError,
+    edited_rows,
+    patch_structure,
+)
 from tabular_labels.io.project_files import check_files, verify_file
 from tabular_labels.model.buffers import is_forked
 from tabular_labels.model.checks import check_points, check_structure
+from tabular_labels.model.edits import EditSet, packed_places
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS, TABLES
 from tabular_labels.model.source import Counts
@@ -38,6 +56,8 @@ from tabular_labels.model.tables import Catalog, LabelTables, Structure
 __all__ = ["ParquetSource", "open_parquet", "project_files", "read_parquet"]
 
 _PART = 2**44  # rows of one file stay below
+# Up to so many rows of deltas are read at once, and kept; more stay in their files.
+MOST_EDITED_ROWS = 500_000
 
 
 def open_parquet(path: PathLike, *, version: int | None = None) -> ParquetSource:
@@ -138,12 +158,39 @@ class ParquetSource:
     def __init__(self, path: PathLike, manifest: Manifest) -> None:
         self.path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         self.manifest = manifest
+        self.uncommitted: EditSet | None = None
         self._verified: set[str] = set()
+        self._edited_tables: dict[str, pl.DataFrame] = {}
+        self._read_deltas: dict[int, DeltaRows] = {}
         check_files(self.path, manifest.files())
 
+    def with_edits(self, edits: EditSet | None) -> ParquetSource:
+        """Return this version with edits that are not on the disk, as its newest delta.
+
+        Args:
+            edits: Relative to the version on the disk, whatever this source has of such;
+                None for the version itself. Points that it holds are those of part
+                number ``n_parts - 1`` of the result.
+
+        Returns:
+            A source. What was read of this one is not read again.
+        """
+        made = copy(self)
+        for derived in ("edits", "_point_rows", "_point_edges", "_current_rows", "_in_memory"):
+            made.__dict__.pop(derived, None)
+        made.uncommitted = edits
+        made._edited_tables = {}
+        return made
+
+    @cached_property
+    def _in_memory(self) -> DeltaTables:
+        """The rows of the edits that are not on the disk."""
+        assert self.uncommitted is not None
+        return DeltaTables.of(self.uncommitted)
+
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle where the version is."""
-        return _reopen, (str(self.path), self.manifest.info.version)
+        """Pickle where the version is, and what is not there."""
+        return _reopen, (str(self.path), self.manifest.info.version, self.uncommitted)
 
     def __repr__(self) -> str:
         """Name the directory and the version."""
@@ -157,113 +204,222 @@ class ParquetSource:
     @property
     def catalog(self) -> Catalog:
         """The small tables."""
-        return self.manifest.catalog
+        return (self.uncommitted or self.manifest).catalog
 
     @property
     def counts(self) -> Counts:
         """Rows of the large tables, as the manifest says."""
-        return self.manifest.info.rows
+        return self.manifest.info.rows if self.uncommitted is None else self.uncommitted.counts
 
     @cached_property
     def edits(self) -> Edits:
-        """Which frames the deltas replace."""
+        """Which places the deltas replace."""
         with self._reading([delta.replaced for delta in self.manifest.deltas]):
-            return read_edits(self.path, self.manifest.deltas)
+            kept = read_edits(self.path, self.manifest.deltas)
+        if self.uncommitted is None:
+            return kept
+        return kept.followed_by(self.uncommitted.replaced, len(self.manifest.deltas))
+
+    @property
+    def n_parts(self) -> int:
+        """Number of tables of points: of shards, then of deltas, oldest first."""
+        files = len(self.manifest.shards) + len(self.manifest.deltas)
+        return files + (self.uncommitted is not None)
+
+    @property
+    def _memory_part(self) -> int | None:
+        return None if self.uncommitted is None else self.n_parts - 1
+
+    @property
+    def _n_deltas(self) -> int:
+        return self.n_parts - len(self.manifest.shards)
 
     @cached_property
     def _point_rows(self) -> IntArray:
-        return np.array([file.rows for file in self.manifest.files("points")], dtype=np.int64)
+        rows = [file.rows for file in self.manifest.files("points")]
+        if self.uncommitted is not None:
+            rows.append(self.uncommitted.points.height)
+        return np.array(rows, dtype=np.int64)
+
+    @cached_property
+    def _point_edges(self) -> IntArray:
+        """First row of each part, of all parts together, and the total."""
+        return offsets_of_counts(self._point_rows)
+
+    def _part(self, number: int, table: str) -> pl.LazyFrame:
+        """Lazily read one shard or delta, with all keys."""
+        if number == self._memory_part:
+            return self._in_memory.table(table).lazy()
+        return self._scan([(*self.manifest.shards, *self.manifest.deltas)[number]], table)
+
+    def _scan(self, parts: Sequence[Shard], table: str) -> pl.LazyFrame:
+        files = [self.path / part.file(table).path for part in parts]
+        return scan_files(files, dict(TABLES[table].disk_columns))
+
+    def _files(self, number: int, tables: Sequence[str]) -> list[DataFile]:
+        """Name the files of one part, for messages."""
+        if number == self._memory_part:
+            return []
+        part = (*self.manifest.shards, *self.manifest.deltas)[number]
+        return [part.file(table) for table in tables]
 
     def scan(self, table: str) -> pl.LazyFrame:
         """Lazily read ``frames``, ``instances`` or ``points`` with all keys, canonical order.
 
         Filters on ``video_id`` and ``frame_idx`` skip files and row groups.
         """
-        columns = dict(TABLES[table].disk_columns)
-        shards, deltas = self.manifest.shards, self.manifest.deltas
-        if not deltas:
+        shards = self.manifest.shards
+        if not self._n_deltas:
             return self._scan(shards, table)
-        edited = [self._scan([delta], table) for delta in deltas]
         parts: list[pl.LazyFrame] = []
         untouched: list[Shard] = []
-        for region in self.edits.regions(shards):
+        for region in self.edits.regions(shards, table):
             shard = [] if region.shard is None else [shards[region.shard]]
-            if not region.edited.height:
+            if not region:
                 untouched += shard
                 continue
             if untouched:
                 parts.append(self._scan(untouched, table))
                 untouched = []
             base = self._scan(shard, table) if shard else None
-            parts.append(merge_edits(base, edited, region.edited, columns))
+            parts.append(merge_edits(base, self._edited(region, table), region))
         if untouched or not parts:
             parts.append(self._scan(untouched, table))
         return parts[0] if len(parts) == 1 else pl.concat(parts)
 
-    def _scan(self, parts: Sequence[Shard], table: str) -> pl.LazyFrame:
-        files = [self.path / part.file(table).path for part in parts]
-        return scan_files(files, dict(TABLES[table].disk_columns))
+    def _edited(self, region: Region, table: str) -> pl.LazyFrame:
+        """Plan the rows of a region's edited places."""
+        keys = region.edited["key"]
+        if not len(keys):
+            return pl.LazyFrame(schema=dict(TABLES[table].disk_columns))
+        if self._edited_rows_at_most(table) <= MOST_EDITED_ROWS:
+            rows = self._edited_table(table)
+            ends = np.array([keys[0], keys[-1] + 1], np.uint64)
+            first, stop = np.searchsorted(packed_places(rows), ends)
+            return rows[int(first) : int(stop)].lazy()
+        return self._owned(region.edited, table)
+
+    def _owned(self, edited: pl.DataFrame, table: str) -> pl.LazyFrame:
+        """Plan the rows of edited places; those of each delta are read from its file."""
+        plans = []
+        for number in range(self._n_deltas):
+            owned = edited.filter(delta=number)
+            if owned.height:
+                plan = self._part(len(self.manifest.shards) + number, table)
+                gone = self.edits.removed_from(number)
+                plans.append(only_places(plan, owned, gone if table == "points" else gone.clear()))
+        merged = plans[0]
+        for plan in plans[1:]:
+            merged = merged.merge_sorted(plan, KEY, maintain_order=True)
+        return merged
+
+    def _edited_rows_at_most(self, table: str) -> int:
+        rows = sum(delta.file(table).rows for delta in self.manifest.deltas)
+        return rows if self.uncommitted is None else rows + self._in_memory.table(table).height
+
+    def _edited_table(self, table: str) -> pl.DataFrame:
+        """Read the rows of all edited places, once."""
+        if table not in self._edited_tables:
+            edited = self.edits.of_table(table)
+            with self._reading([delta.file(table) for delta in self.manifest.deltas]):
+                self._edited_tables[table] = self._owned(edited, table).collect()
+        return self._edited_tables[table]
 
     def find_frame(self, video_id: int, frame_idx: int) -> LabelTables:
         """Read all frames at one place as small tables, with the project's ids."""
-        part = self._part_of((video_id, frame_idx))
-        if part is None:
+        key = (video_id, frame_idx)
+        rows, points = self._parts_of(key)
+        if rows is None:
             return LabelTables(self.catalog)
         here = (pl.col("video_id") == video_id) & (pl.col("frame_idx") == frame_idx)
         plans = [
-            _in_memory(self._scan([part], table.name).filter(here), table.name)
-            for table in (FRAMES, INSTANCES, POINTS)
+            _in_memory(self._part(rows, table.name).filter(here), table.name)
+            for table in (FRAMES, INSTANCES)
         ]
-        with self._reading(part.files()):
-            frames, instances, points = pl.collect_all(plans)
-        self._check_points(int(self._node_counts(instances).sum()), points.height)
-        return LabelTables(self.catalog, frames, instances, points)
+        files = self._files(rows, ["frames", "instances"])
+        if points is not None:
+            kept = here
+            if points != rows:
+                n_shards = len(self.manifest.shards)
+                gone = self.edits.removed_from(points - n_shards if points >= n_shards else None)
+                kept = kept & ~pl.col("instance_id").is_in(gone.implode())
+            plans.append(_in_memory(self._part(points, "points").filter(kept), "points"))
+            files += self._files(points, ["points"])
+        with self._reading(files):
+            frames, instances, *read = pl.collect_all(plans)
+        found = read[0] if read else POINTS.empty()
+        self._check_points(int(self._node_counts(instances).sum()), found.height)
+        return LabelTables(self.catalog, frames, instances, found)
 
-    def _part_of(self, key: Key) -> Shard | None:
-        """Return the delta or shard that may hold a frame, None when none does."""
-        if self.manifest.deltas:
-            owner = self.edits.owner(key)
-            if owner is not None:
-                return self.manifest.deltas[owner]
+    def _parts_of(self, key: Key) -> tuple[int | None, int | None]:
+        """Return the parts that may hold a frame and its points, None where none does."""
         shards = self.manifest.shards
-        return next((shard for shard in shards if shard.first <= key <= shard.last), None)
+        numbers = range(len(shards))
+        shard = next((n for n in numbers if shards[n].first <= key <= shards[n].last), None)
+        owner = self.edits.owner(key) if self._n_deltas else None
+        if owner is None:
+            return shard, shard
+        rows, points = owner
+        return len(shards) + rows, shard if points is None else len(shards) + points
 
-    def load_structure(self) -> Structure:
-        """Read frames and instances, and validate them; their files' checksums too."""
-        shards, deltas = self.manifest.shards, self.manifest.deltas
+    def load_structure(self, base: Structure | None = None) -> Structure:
+        """Read frames and instances, and validate them; their files' checksums too.
+
+        Args:
+            base: The structure of an earlier version with the same shards, or of this
+                one without edits that are not on the disk: only what differs is read,
+                and the rest is shared.
+
+        Returns:
+            A structure. ``point_start`` counts the rows of all parts together: of the
+            shards, then of the deltas, oldest first; it is None when there are no deltas.
+        """
         self._verify(self.manifest.files("frames") + self.manifest.files("instances"))
-        if deltas:
-            return self._edited_structure()
-        with self._reading(self.manifest.files("frames") + self.manifest.files("instances")):
-            frames, instances = pl.collect_all(
-                [_in_memory(self._scan(shards, name), name) for name in ("frames", "instances")]
-            )
-        return self._checked(Structure(frames, instances, self.catalog.n_nodes))
+        shards = self.manifest.shards
+        if base is None:
+            with self._reading([file for shard in shards for file in shard.files()[:2]]):
+                frames, instances = pl.collect_all(
+                    [_in_memory(self._scan(shards, name), name) for name in ("frames", "instances")]
+                )
+            base = Structure(frames, instances, self.catalog.n_nodes)
+            if not self._n_deltas:
+                return self._checked(base)
+            return self._checked(self._patched(base, rechunk=True))
+        return self._counted(self._patched(base, rechunk=False) if self._n_deltas else base)
 
-    def _edited_structure(self) -> Structure:
-        parts = (*self.manifest.shards, *self.manifest.deltas)
-        with self._reading(self.manifest.files("frames") + self.manifest.files("instances")):
-            frames = self._merged("frames", [self._scan([part], "frames") for part in parts])
-            tables = pl.collect_all([self._scan([part], "instances") for part in parts])
-            placed = [self._placed(number, table).lazy() for number, table in enumerate(tables)]
-            instances = self._merged("instances", placed)
-        return self._checked(
-            Structure(
-                _renumbered(_nan_backed(frames.select(list(FRAMES.memory_columns)))),
-                _nan_backed(instances.select(list(INSTANCES.memory_columns))),
-                self.catalog.n_nodes,
-                instances["part"].to_numpy(),
-                instances["point_start"].to_numpy(),
-            )
-        )
+    def _patched(self, base: Structure, *, rechunk: bool) -> Structure:
+        n_nodes, edges = self.catalog.n_nodes, self._point_edges
+        shard_points = int(edges[len(self.manifest.shards)])
+        try:
+            edited = self._current_rows
+            return patch_structure(base, edited, n_nodes, shard_points, rechunk=rechunk)
+        except LostPointsError as error:
+            found = f"{error} whose points are not where edits left them"
+            self._refuse("edits", found, "the instances that points were kept of")
 
-    def _placed(self, part: int, instances: pl.DataFrame) -> pl.DataFrame:
-        """Say of each instance in which file, and from which row there, its points are."""
-        starts = offsets_of_counts(self._node_counts(instances))
+    @cached_property
+    def _current_rows(self) -> EditedRows:
+        deltas = [self._kept_delta(number) for number in range(len(self.manifest.deltas))]
+        if self.uncommitted is not None:
+            deltas.append(self._delta_rows(len(deltas)))
+        return edited_rows(self.edits.owners, self.edits.removed, deltas)
+
+    def _kept_delta(self, number: int) -> DeltaRows:
+        if number not in self._read_deltas:
+            self._read_deltas[number] = self._delta_rows(number)
+        return self._read_deltas[number]
+
+    def _delta_rows(self, number: int) -> DeltaRows:
+        """Read one delta's frames and instances, and say where its points are."""
+        part = len(self.manifest.shards) + number
+        with self._reading(self._files(part, ["frames", "instances"])):
+            plans = [self._part(part, name) for name in ("frames", "instances")]
+            frames, instances = (_nan_backed(table) for table in pl.collect_all(plans))
+        lists = self.edits.lists.filter(pl.col("points") & (pl.col("delta") == number))
+        has_points = np.isin(packed_places(instances), packed_places(lists))
+        starts = offsets_of_counts(self._node_counts(instances) * has_points)
         self._check_points(int(starts[-1]), int(self._point_rows[part]))
-        return instances.with_columns(
-            part=pl.lit(part, pl.Int64), point_start=pl.Series(starts[:-1], dtype=pl.Int64)
-        )
+        return DeltaRows(frames, instances, has_points, starts[:-1] + self._point_edges[part])
 
     def _node_counts(self, instances: pl.DataFrame) -> IntArray:
         """Count the nodes of each instance; skeletons nobody knows are an error."""
@@ -273,21 +429,17 @@ class ParquetSource:
         counts: IntArray = n_nodes[ids]
         return counts
 
-    def _merged(self, table: str, parts: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-        n_shards = len(self.manifest.shards)
-        columns = dict(TABLES[table].disk_columns)
-        if table == "instances":
-            columns |= {"part": pl.Int64, "point_start": pl.Int64}
-        base = pl.concat(parts[:n_shards]) if n_shards else None
-        return merge_edits(base, parts[n_shards:], self.edits.owners, columns).collect()
-
     def _checked(self, structure: Structure) -> Structure:
+        self._counted(structure)
+        require_rules(check_structure(self.catalog, structure), self.path)
+        return structure
+
+    def _counted(self, structure: Structure) -> Structure:
         rows = self.counts
         found = (structure.frames.height, structure.instances.height)
         if found != (rows.frames, rows.instances):
             expected = f"{rows.frames} and {rows.instances}, as the manifest says"
             self._refuse("frames and instances", f"{found[0]} and {found[1]} rows", expected)
-        require_rules(check_structure(self.catalog, structure), self.path)
         self._check_points(int(structure.point_offsets[-1]), rows.points)
         return structure
 
@@ -300,8 +452,7 @@ class ParquetSource:
     ) -> pl.DataFrame:
         """Read runs of point rows, in parallel where they are far apart."""
         if part is None:
-            files = offsets_of_counts(self._point_rows[: len(self.manifest.shards)])
-            part, start, count = split_at_files(files, start, count)
+            part, start, count = split_at_files(self._point_edges, start, count)
         key, count = join_runs(part * _PART + start, count)
         windows, lengths = plan_windows(key, count)
         table = self._read_windows(windows // _PART, windows % _PART, lengths, columns)
@@ -316,15 +467,14 @@ class ParquetSource:
         self, part: IntArray, start: IntArray, count: IntArray, columns: Sequence[str]
     ) -> pl.DataFrame:
         """Read windows of files one after the other into whole columns."""
-        parts = (*self.manifest.shards, *self.manifest.deltas)
         names = list(dict.fromkeys(columns))
-        with self._reading([parts[number].points for number in np.unique(part).tolist()]):
+        used = [file for number in np.unique(part) for file in self._files(number, ["points"])]
+        with self._reading(used):
             if is_forked():
-                files = [self.path / parts[number].points.path for number in part.tolist()]
-                table, found = read_windows_without_threads(files, start, count, names)
+                table, found = self._read_without_threads(part, start, count, names)
             else:
                 plans = [
-                    self._scan([parts[number]], "points").select(names).slice(first, length)
+                    self._part(number, "points").select(names).slice(first, length)
                     for number, first, length in zip(
                         part.tolist(), start.tolist(), count.tolist(), strict=True
                     )
@@ -332,6 +482,27 @@ class ParquetSource:
                 table, found = read_windows(plans, count, names)
         self._check_points(int(count.sum()), found)
         return pl.DataFrame([table[name] for name in columns]) if found else table.select(columns)
+
+    def _read_without_threads(
+        self, part: IntArray, start: IntArray, count: IntArray, names: Sequence[str]
+    ) -> tuple[pl.DataFrame, int]:
+        """Read windows of files, then slices of what is in memory, which stands last."""
+        n_files = int(
+            np.count_nonzero(part != (-1 if self._memory_part is None else self._memory_part))
+        )
+        paths = {
+            number: self.path / self._files(number, ["points"])[0].path
+            for number in set(part[:n_files].tolist())
+        }
+        files = [paths[number] for number in part[:n_files].tolist()]
+        table, found = read_windows_without_threads(files, start[:n_files], count[:n_files], names)
+        if n_files == len(part) or self.uncommitted is None:
+            return table, found
+        rows = ranges(start[n_files:], count[n_files:])
+        mine = [self.uncommitted.points[name].gather(rows) for name in names]
+        if found:
+            mine = [table[column.name].append(column) for column in mine]
+        return pl.DataFrame(mine), found + len(rows)
 
     def load(self) -> LabelTables:
         """Read everything, after comparing every file with its checksum."""
@@ -343,7 +514,7 @@ class ParquetSource:
             points = self._read_windows(whole, whole * 0, self._point_rows, names)
         else:
             count = np.diff(structure.point_offsets)
-            points = self.read_points(structure.part, structure.point_start, count, names)
+            points = self.read_points(None, structure.point_start, count, names)
         tables = LabelTables(self.catalog, structure.frames, structure.instances, points)
         require_rules(check_points(tables), self.path)
         return tables
@@ -376,8 +547,9 @@ class ParquetSource:
         )
 
 
-def _reopen(path: str, version: int) -> ParquetSource:
-    return open_parquet(path, version=version)
+def _reopen(path: str, version: int, edits: EditSet | None) -> ParquetSource:
+    source = open_parquet(path, version=version)
+    return source if edits is None else source.with_edits(edits)
 
 
 def _in_memory(plan: pl.LazyFrame, table: str) -> pl.LazyFrame:
@@ -387,14 +559,6 @@ def _in_memory(plan: pl.LazyFrame, table: str) -> pl.LazyFrame:
     plan = plan.select(list(columns))
     # After Parquet zeros lie under the nulls; buffers are read without the mask.
     return plan.with_columns(pl.col(floats).fill_null(float("nan")).fill_nan(None))
-
-
-def _renumbered(frames: pl.DataFrame) -> pl.DataFrame:
-    """Make positions dense again: edits leave gaps in them."""
-    order = np.argsort(frames["position"].to_numpy(), kind="stable")
-    position = np.empty(len(order), np.uint32)
-    position[order] = np.arange(len(order), dtype=np.uint32)
-    return frames.with_columns(position=pl.Series(position))
 
 
 def _nan_backed(table: pl.DataFrame) -> pl.DataFrame:

@@ -59,7 +59,7 @@ def render_views(manifest: Manifest, root: Path | None = None) -> str:
     head = "-- Current rows of one version for DuckDB; run it "
     head += "from the project's directory." if root is None else "from anywhere."
     small = [_view(each.name, _values(each, manifest)) for each in CATALOG]
-    edited = [_view("edited_frames", _owners(manifest, root))] if manifest.deltas else []
+    edited = _edits(manifest, root) if manifest.deltas else []
     large = [_view(name, _rows(name, manifest, root)) for name in LARGE_TABLES]
     return "\n".join([head, *small, *edited, *large]) + "\n"
 
@@ -115,6 +115,8 @@ def _rows(name: str, manifest: Manifest, root: Path | None) -> str:
     base = _parquet([shard.file(name) for shard in manifest.shards], root)
     if not manifest.deltas:
         return _no_rows(TABLES[name]) if base is None else f"SELECT {columns} FROM {base}"
+    if name == "points":
+        return _points(columns, base, manifest, root)
     parts = [
         f"SELECT {columns} FROM {_parquet([delta.file(name)], root)}\n"
         f"  SEMI JOIN (FROM edited_frames WHERE delta = {number}) USING ({_KEY})"
@@ -126,13 +128,46 @@ def _rows(name: str, manifest: Manifest, root: Path | None) -> str:
     return "\nUNION ALL ".join(parts)
 
 
-def _owners(manifest: Manifest, root: Path | None) -> str:
-    """Select which delta holds the rows of each edited frame: the newest that names it."""
+def _points(columns: str, base: str | None, manifest: Manifest, root: Path | None) -> str:
+    """Select the current points: where they were last kept, but for removed instances."""
+    parts = [
+        f"SELECT {columns} FROM {_parquet([delta.points], root)}\n"
+        f"  SEMI JOIN (FROM edited_frames WHERE points_delta = {number}) USING ({_KEY})\n"
+        f"  ANTI JOIN (FROM removed_instances WHERE part = {number}) USING (instance_id)"
+        for number, delta in enumerate(manifest.deltas)
+    ]
+    if base is not None:
+        kept = (
+            f"SELECT {columns} FROM {base}\n"
+            f"  ANTI JOIN (FROM edited_frames WHERE points_delta IS NOT NULL) USING ({_KEY})\n"
+            "  ANTI JOIN (FROM removed_instances WHERE part IS NULL) USING (instance_id)"
+        )
+        parts = [kept, *parts]
+    return "\nUNION ALL ".join(parts)
+
+
+def _edits(manifest: Manifest, root: Path | None) -> list[str]:
+    """Render what the deltas replace, and where the rows are that count.
+
+    ``edited_frames`` says which delta holds the frames and instances of a place (the
+    newest that names it), and which its points; ``removed_instances`` which instances
+    are gone from points that were left where they were. Null stands for the shards.
+    """
     lists = "\n  UNION ALL ".join(
-        f"SELECT {_KEY}, {number} AS delta FROM {_parquet([delta.replaced], root)}"
+        f"SELECT {_KEY}, points, removed, {number} AS delta FROM {_parquet([delta.replaced], root)}"
         for number, delta in enumerate(manifest.deltas)
     )
-    return f"SELECT {_KEY}, max(delta) AS delta FROM (\n  {lists}\n) GROUP BY {_KEY}"
+    newest = "max(delta) AS delta, max(delta) FILTER (WHERE points) AS points_delta"
+    removed = (
+        "SELECT points_delta AS part, unnest(removed) AS instance_id\n"
+        f"  FROM edits e JOIN edited_frames f USING ({_KEY})\n"
+        "  WHERE NOT e.points AND e.delta > coalesce(f.points_delta, -1)"
+    )
+    return [
+        _view("edits", lists),
+        _view("edited_frames", f"SELECT {_KEY}, {newest} FROM edits GROUP BY {_KEY}"),
+        _view("removed_instances", removed),
+    ]
 
 
 def _parquet(files: Iterable[DataFile], root: Path | None) -> str | None:

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,15 +14,17 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from tabular_labels._types import IntArray, PathLike
-from tabular_labels.errors import FileFormatError, ProjectExistsError, QueryError
+from tabular_labels._types import PathLike
+from tabular_labels.errors import FileFormatError, InvariantError, ProjectExistsError, QueryError
 from tabular_labels.io.atomic import atomic_path, sync_directory, sync_file
 from tabular_labels.io.attachments import attachment_image
+from tabular_labels.io.disk_rows import RowSlice, disk_table
 from tabular_labels.io.manifest import (
     LARGE_TABLES,
     DataFile,
     Key,
     Manifest,
+    NextIds,
     Shard,
     VersionInfo,
     is_project,
@@ -31,21 +32,24 @@ from tabular_labels.io.manifest import (
     list_versions,
     mark_project,
     publish,
+    read_manifest,
     record_version,
     version_path,
 )
 from tabular_labels.io.parquet_views import render_views
 from tabular_labels.io.project_files import describe_file
 from tabular_labels.model.checks import check_tables, require
-from tabular_labels.model.offsets import offsets_of_counts
-from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import LabelTables
 
 __all__ = [
     "POINTS_PER_SHARD",
     "ROW_GROUP_ROWS",
+    "count_rows",
     "disk_table",
+    "finish_version",
+    "next_version",
+    "remove_created",
     "write_parquet",
     "write_table",
 ]
@@ -53,15 +57,6 @@ __all__ = [
 POINTS_PER_SHARD = 2_000_000
 # Measured: larger groups read one frame slower, smaller ones compress worse.
 ROW_GROUP_ROWS = 65_536
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """Row ranges of one shard in the three tables."""
-
-    frames: slice
-    instances: slice
-    points: slice
 
 
 def write_parquet(
@@ -107,6 +102,7 @@ def write_parquet(
     require(check_tables(tables))
     root = Path(path)
     parent = _prepare(root, overwrite=overwrite)
+    ids = _next_ids(tables, root, parent)
     created: list[Path] = []
     manifest: Manifest | None = None
     try:
@@ -115,16 +111,21 @@ def write_parquet(
         attached = _write_attachments(tables, root, created)
         for folder in {file.parent for file in created}:
             sync_directory(folder)
-        info = _version_info(tables, parent, message)
-        manifest = Manifest(info, tables.catalog, tuple(shards), attachments=attached)
+        info = next_version(parent, message, count_rows(tables))
+        manifest = Manifest(info, tables.catalog, ids, tuple(shards), attachments=attached)
         mark_project(root)
         publish(root, manifest)
     except BaseException:
         if manifest is None or not is_published(root, manifest):
-            _remove(created)
+            remove_created(created)
         raise
+    finish_version(root, manifest)
+
+
+def finish_version(root: Path, manifest: Manifest) -> None:
+    """Write what stands beside a published manifest and is made from it."""
     record_version(root, manifest)
-    with atomic_path(version_path(root, info.version, ".views.sql")) as temporary:
+    with atomic_path(version_path(root, manifest.info.version, ".views.sql")) as temporary:
         temporary.write_text(render_views(manifest), encoding="utf-8")
 
 
@@ -157,6 +158,17 @@ def _prepare(root: Path, *, overwrite: bool) -> int | None:
     return None
 
 
+def _next_ids(tables: LabelTables, root: Path, parent: int | None) -> NextIds:
+    """Leave out the ids of earlier versions, when these are of the same project."""
+    before = NextIds()
+    if parent is not None:
+        with suppress(FileFormatError, InvariantError):  # a damaged version may be replaced
+            manifest = read_manifest(root, parent)
+            if manifest.catalog.project_id == tables.catalog.project_id:
+                before = manifest.next_ids
+    return before.above(tables.frames, tables.instances)
+
+
 def _make_folders(root: Path, created: list[Path]) -> None:
     for folder in (root, *(root / name for name in ("versions", "history", "data", "edits"))):
         if not folder.is_dir():
@@ -164,13 +176,18 @@ def _make_folders(root: Path, created: list[Path]) -> None:
             created.append(folder)
 
 
-def _version_info(tables: LabelTables, parent: int | None, message: str) -> VersionInfo:
-    rows = Counts(*(getattr(tables, name).height for name in LARGE_TABLES))
+def count_rows(tables: LabelTables) -> Counts:
+    """Count the rows of the large tables."""
+    return Counts(*(getattr(tables, name).height for name in LARGE_TABLES))
+
+
+def next_version(parent: int | None, message: str, rows: Counts) -> VersionInfo:
+    """Describe the version that follows another one, or the first."""
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     return VersionInfo(1 if parent is None else parent + 1, parent, now, message, rows)
 
 
-def _remove(created: list[Path]) -> None:
+def remove_created(created: list[Path]) -> None:
     """Remove what an interrupted write left, newest first; what resists is an orphan."""
     for path in reversed(created):
         with suppress(OSError):
@@ -211,7 +228,7 @@ def _write_shards(
     ]
 
 
-def _write_part(tables: LabelTables, rows: _Slice, name: str, file: Path) -> DataFile:
+def _write_part(tables: LabelTables, rows: RowSlice, name: str, file: Path) -> DataFile:
     return write_table(disk_table(tables, name, rows), file)
 
 
@@ -220,7 +237,7 @@ def _key_range(frames: pl.DataFrame) -> tuple[Key, Key]:
     return keys.row(0), keys.row(-1)
 
 
-def _cut(tables: LabelTables, points_per_shard: int) -> Iterator[_Slice]:
+def _cut(tables: LabelTables, points_per_shard: int) -> Iterator[RowSlice]:
     """Cut canonical order between places into ranges of about equal weight."""
     frames = tables.frames
     if not frames.height:
@@ -238,55 +255,10 @@ def _cut(tables: LabelTables, points_per_shard: int) -> Iterator[_Slice]:
         share = -(-left // -(-left // points_per_shard))
         stop = int(np.searchsorted(weight, weight[start] + share, side="right")) - 1
         stop = max(stop, start + 1)
-        yield _Slice(
+        yield RowSlice(
             *(slice(int(e[start]), int(e[stop])) for e in (edges, instance_edges, point_edges))
         )
         start = stop
-
-
-def disk_table(tables: LabelTables, name: str, rows: _Slice | None = None) -> pl.DataFrame:
-    """Add to rows the keys that are on disk but implied by position in memory.
-
-    Args:
-        tables: In canonical order.
-        name: ``frames``, ``instances`` or ``points``.
-        rows: Of one shard; None for all.
-
-    Returns:
-        The table's ``disk_columns``.
-
-    Examples:
-        >>> disk_table(LabelTables(), "points").columns[:4]
-        ['video_id', 'frame_idx', 'instance_id', 'node_id']
-    """
-    if rows is None:
-        rows = _Slice(slice(None), slice(None), slice(None))
-    frames = tables.frames[rows.frames]
-    if name == "frames":
-        return frames
-    instances = tables.instances[rows.instances]
-    per_frame = np.diff(tables.instance_offsets)[rows.frames]
-    columns = {
-        key: np.repeat(frames[key].to_numpy(), per_frame) for key in ("video_id", "frame_idx")
-    }
-    table = instances
-    if name == "points":
-        per_instance = np.diff(tables.point_offsets)[rows.instances]
-        columns["instance_id"] = instances["instance_id"].to_numpy()
-        columns = {key: np.repeat(values, per_instance) for key, values in columns.items()}
-        columns["node_id"] = _node_ids(per_instance)
-        table = tables.points[rows.points]
-    return table.with_columns(pl.Series(key, values) for key, values in columns.items()).select(
-        list(TABLES[name].disk_columns)
-    )
-
-
-def _node_ids(per_instance: IntArray) -> IntArray:
-    n = int(per_instance[0]) if len(per_instance) else 0
-    if (per_instance == n).all():
-        return np.tile(np.arange(n, dtype=np.uint16), len(per_instance))
-    starts = np.repeat(offsets_of_counts(per_instance)[:-1], per_instance)
-    return (np.arange(len(starts)) - starts).astype(np.uint16)
 
 
 def write_table(table: pl.DataFrame, file: Path) -> DataFile:

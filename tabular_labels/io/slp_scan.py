@@ -175,7 +175,10 @@ class SlpSource:
         structure, left = self._read_structure()
         report(self.path, {**(counts or {}), **left.counts}, strict=strict, stacklevel=4)
         _warn_dangling(self.path, left)
-        n = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()]
+        if len(structure.n_nodes) == 1:
+            n = np.broadcast_to(structure.n_nodes, structure.instances.height)
+        else:
+            n = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()]
         start = structure.point_start
         start = structure.point_offsets[:-1] if start is None else start
         points = self.read_points(structure.part, start, n, _COLUMNS)

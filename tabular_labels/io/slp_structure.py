@@ -214,7 +214,8 @@ class _Instances:
         self.skeleton = np.empty(n, np.uint16)
         self.track = np.empty(n, np.uint32)
         self.score = np.empty(n, np.float32)
-        self.tracking_score = np.full(n, np.nan, np.float32)
+        has_tracking = "tracking_score" in records.fields
+        self.tracking_score = np.empty(n, np.float32) if has_tracking else np.full(n, np.nan, "f4")
         self.source = np.empty(n, np.uint32)
         self.point_start = np.empty(n, np.int64)
         self.ids_are_rows = True

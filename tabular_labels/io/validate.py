@@ -13,6 +13,7 @@ import polars as pl
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, InvariantError, Violation
+from tabular_labels.io.disk_rows import disk_table
 from tabular_labels.io.manifest import (
     LARGE_TABLES,
     DataFile,
@@ -22,11 +23,11 @@ from tabular_labels.io.manifest import (
     list_versions,
     read_manifest,
 )
-from tabular_labels.io.parquet_edits import KEY, REPLACED, Columns, packed_key, scan_files
+from tabular_labels.io.parquet_edits import KEY, Columns, packed_key, scan_files
 from tabular_labels.io.parquet_scan import ParquetSource
-from tabular_labels.io.parquet_write import disk_table
 from tabular_labels.io.project_files import verify_file
 from tabular_labels.model.checks import FRAME_IDX_STOP, check_points
+from tabular_labels.model.edits import REPLACED, packed_places
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.tables import LabelTables
@@ -121,7 +122,8 @@ def _check_part(root: Path, manifest: Manifest, part: Shard) -> list[Problem]:
             for name in names
         }
         problems += _check_range(part, tables)
-        problems += _check_rows(manifest, part, tables)
+        if not any("is null" in str(problem) for problem in problems):
+            problems += _check_rows(manifest, part, tables)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         problems.append(_broken(root, part.frames, _first_line(error), "readable shard"))
     return problems
@@ -158,6 +160,13 @@ def _broken(root: Path, file: DataFile, found: str, expected: str) -> FileFormat
 def _check_range(part: Shard, tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
     """Check the places that a shard holds or a delta replaces."""
     table = "replaced" if isinstance(part, Delta) else "frames"
+    nulls = [tables[name].select(KEY).null_count().row(0) for name in LARGE_TABLES]
+    nulls.append(tables["replaced"].null_count().row(0) if table == "replaced" else ())
+    for name, found in zip((*LARGE_TABLES, "replaced"), nulls, strict=True):
+        if any(found):
+            yield Violation(part.file(name).path, "no place is null", sum(found))
+    if any(map(any, nulls)):
+        return
     places, file = tables[table].select(KEY), part.file(table)
     far = [
         _check_far(part.file(name), tables[name].select(KEY))
@@ -200,8 +209,9 @@ def _check_rows(
 ) -> Iterator[Problem]:
     """Check points, and that the keys on disk say what position says."""
     held = {name: tables[name].select(list(TABLES[name].memory_columns)) for name in LARGE_TABLES}
-    whole = LabelTables(manifest.catalog, **held)
-    broken = check_points(whole)
+    whole = LabelTables(manifest.catalog, held["frames"], held["instances"])
+    pointed = LabelTables(manifest.catalog, **(held | _with_points(tables)))
+    broken = check_points(pointed)
     yield from (replace(violation, table=part.points.path) for violation in broken)
     rows = rows_of_ids(whole.frames["frame_id"].to_numpy(), whole.instances["frame_id"].to_numpy())
     steps = np.diff(rows, prepend=0)
@@ -212,8 +222,21 @@ def _check_rows(
         yield Violation(part.instances.path, rule, len(misplaced), sample)
     if broken or len(misplaced):
         return
-    for name in ("instances", "points"):
-        yield from _check_keys(part.file(name), tables[name], disk_table(whole, name))
+    for name, expected in (("instances", whole), ("points", pointed)):
+        yield from _check_keys(part.file(name), tables[name], disk_table(expected, name))
+
+
+def _with_points(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Choose the frames and instances of a delta whose points are in it."""
+    if "replaced" not in tables:
+        return {}
+    places = packed_places(tables["replaced"].filter("points"))
+    frames = tables["frames"].filter(pl.Series(np.isin(packed_places(tables["frames"]), places)))
+    # By frame: keys on disk are checked later, against what place and order say.
+    ids = frames["frame_id"].implode()
+    instances = tables["instances"].filter(pl.col("frame_id").is_in(ids))
+    chosen = {"frames": frames, "instances": instances}
+    return {name: table.select(list(TABLES[name].memory_columns)) for name, table in chosen.items()}
 
 
 def _check_keys(file: DataFile, found: pl.DataFrame, expected: pl.DataFrame) -> Iterator[Problem]:

@@ -163,8 +163,8 @@ def _check_frames(catalog: Catalog, frames: pl.DataFrame) -> list[Violation]:
         found += _check_reference(schema.FRAMES, frames, reference, catalog)
     found += _check_frame_idx(schema.FRAMES, frames)
     position = frames["position"].to_numpy()
-    rule = "position is a permutation of 0 to n - 1"
-    found += _report(schema.FRAMES, frames, rule, _misplaced(position))
+    rule = "position is unique"
+    found += _report(schema.FRAMES, frames, rule, _repeated(position))
     rule = "rows are sorted by video_id, frame_idx, position"
     return found + _report(schema.FRAMES, frames, rule, _unsorted(frames))
 
@@ -334,18 +334,14 @@ def _unknown(ids: IntArray, wanted: pl.Series) -> BoolArray | None:
     return unknown if unknown.any() else None
 
 
-def _misplaced(position: IntArray) -> BoolArray:
-    """Mark positions that are too large, or stand in an earlier row too."""
-    n = len(position)
-    broken = position >= n
-    seen = np.zeros(n, np.bool_)
-    seen[position[~broken]] = True
-    if not seen.all():
-        _, first = np.unique(position, return_index=True)
-        is_repeat = np.ones(n, np.bool_)
+def _repeated(values: IntArray) -> BoolArray:
+    """Mark values that stand in an earlier row too."""
+    is_repeat = np.zeros(len(values), np.bool_)
+    if not _grows(values) and not _grows(np.sort(values)):
+        is_repeat[:] = True
+        _, first = np.unique(values, return_index=True)
         is_repeat[first] = False
-        broken |= is_repeat
-    return broken
+    return is_repeat
 
 
 def _unsorted(frames: pl.DataFrame) -> BoolArray:

@@ -38,6 +38,10 @@ class Objects:
         self.video_by_id = videos
         self.skeleton_by_id = skeletons
         self.track_by_id = tracks
+        self.aliases: dict[object, int] = {}
+        """Keys of objects that were replaced by others, as when they were renamed."""
+        self.is_shared = True
+        """Whether other labels may use this too, so that tracks may not be added here."""
 
     @classmethod
     def of(cls, catalog: Catalog) -> Objects:
@@ -51,6 +55,25 @@ class Objects:
         for things in (self.video_by_id, self.skeleton_by_id, self.track_by_id):
             for thing in things.values():
                 thing.freeze()
+
+    def copy(self) -> Objects:
+        """Return another set of the same objects, which may be added to."""
+        made = Objects(dict(self.video_by_id), dict(self.skeleton_by_id), dict(self.track_by_id))
+        made.aliases = self.aliases
+        made.is_shared = False
+        return made
+
+    def put_track(self, key: int, track: Track | None) -> Track | None:
+        """Add a track at the end of the list, or take it away; return what was there."""
+        old = self.track_by_id.pop(key, None)
+        if old is not None:
+            self.track_ids.pop(old, None)
+        if track is not None:
+            track.freeze()
+            self.track_by_id[key] = track
+            self.track_ids[track] = key
+        self.__dict__.pop("tracks", None)
+        return old
 
     @cached_property
     def videos(self) -> list[Video]:

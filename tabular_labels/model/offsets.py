@@ -17,6 +17,8 @@ def offsets_of_counts(counts: IntArray) -> IntArray:
         >>> offsets_of_counts(np.array([2, 0, 3])).tolist()
         [0, 2, 2, 5]
     """
+    if len(counts) and counts.strides == (0,):  # one number for all, as `np.broadcast_to` has it
+        return np.arange(len(counts) + 1, dtype=np.int64) * int(counts[0])
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets

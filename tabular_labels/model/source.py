@@ -137,9 +137,16 @@ class MemorySource:
         columns: Sequence[str],
     ) -> pl.DataFrame:
         """Slice one run of rows, gather several."""
+        return self.gather(self.tables.points, start, count, columns)
+
+    @staticmethod
+    def gather(
+        table: pl.DataFrame, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        """Take runs of rows out of a table, as `read_points` does."""
         # Column by column: operations on whole tables use polars' threads, which a
         # forked process does not have.
-        points = [self.tables.points[name] for name in columns]
+        points = [table[name] for name in columns]
         if not len(start):
             return pl.DataFrame([column.clear() for column in points])
         first, last = int(start[0]), int(start[-1] + count[-1])

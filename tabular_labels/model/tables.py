@@ -113,6 +113,11 @@ class Structure:
         """First point row of each instance and the total: int64, ``(n_instances + 1,)``."""
         return point_offsets(self.instances, self.n_nodes)
 
+    def with_offsets(self, offsets: IntArray) -> Structure:
+        """Take instance offsets that are known already, instead of counting them out."""
+        self.__dict__["instance_offsets"] = offsets
+        return self
+
     @cached_property
     def is_user(self) -> BoolArray:
         """Which instances a person made: bool, ``(n_instances,)``."""
@@ -155,6 +160,19 @@ class LabelTables:
     def structure(self) -> Structure:
         """Frames and instances with their offsets."""
         return Structure(self.frames, self.instances, self.catalog.n_nodes)
+
+    @classmethod
+    def on(cls, structure: Structure, catalog: Catalog, points: pl.DataFrame) -> LabelTables:
+        """Put together tables that are known to be sound, as they are: in any chunks."""
+        made = cls.__new__(cls)
+        columns = (catalog, structure.frames, structure.instances, points)
+        for f, value in zip(fields(cls), columns, strict=True):
+            object.__setattr__(made, f.name, value)
+        if structure.point_start is None:
+            made.__dict__["structure"] = structure
+        elif "instance_offsets" in structure.__dict__:
+            made.structure.with_offsets(structure.instance_offsets)
+        return made
 
     @property
     def instance_offsets(self) -> IntArray:

@@ -57,6 +57,13 @@ class Video(Pictured, Freezable):
         "n_frames",
         "width",
     )
+    filename: str
+    backend: VideoBackend
+    n_frames: int | None
+    height: int | None
+    width: int | None
+    channels: int | None
+    fps: float | None
 
     def __init__(
         self,
@@ -69,14 +76,17 @@ class Video(Pictured, Freezable):
         channels: int | None = None,
         fps: float | None = None,
     ) -> None:
-        self.filename = os.fspath(filename)
-        stored = {"filename": self.filename} if backend is None else dict(backend)
-        self.backend: VideoBackend = as_backend(stored, self.filename)
-        self.n_frames = n_frames
-        self.height = height
-        self.width = width
-        self.channels = channels
-        self.fps = fps
+        name = os.fspath(filename)
+        stored = {"filename": name} if backend is None else dict(backend)
+        # What is new is not frozen, which takes longer to ask than all else.
+        put = object.__setattr__
+        put(self, "filename", name)
+        put(self, "backend", as_backend(stored, name))
+        put(self, "n_frames", n_frames)
+        put(self, "height", height)
+        put(self, "width", width)
+        put(self, "channels", channels)
+        put(self, "fps", fps)
 
     @classmethod
     def from_filename(

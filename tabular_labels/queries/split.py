@@ -1,16 +1,18 @@
-"""Splits decided by a hash of our own keys, the same on every machine and version.
+"""The order in which splits take frames: by a hash of our own keys.
+
+It is the same on every machine and in every version.
 
 The hash of a frame is built from three integers: the key of its video, its index in the
 video, and its rank among frames at the same place (0 but for duplicates). Starting from
 ``mix(seed)``, each integer is taken in by ``h = mix(h ^ integer)``, where ``mix`` is
 SplitMix64: ``z = h + 0x9E3779B97F4A7C15``, ``z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9``,
 ``z = (z ^ z >> 27) * 0x94D049BB133111EB``, ``z ^ z >> 31``, all in 64 bits without sign.
-Frames are ordered by their hash, so a frame's place depends on no other frame.
+Frames are ordered by their hash, so a frame's place depends on no other frame. The example
+of `split_order` is a promise: its answer never changes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,9 +20,8 @@ import numpy.typing as npt
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
-from tabular_labels.errors import QueryError
 
-__all__ = ["hash_keys", "split_order", "split_rows"]
+__all__ = ["hash_frames", "hash_keys", "split_order"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -59,6 +60,34 @@ def hash_keys(keys: Sequence[IntArray], seed: int) -> npt.NDArray[np.uint64]:
     return state
 
 
+def hash_frames(
+    frames: pl.DataFrame, seed: int, rows: IntArray | None = None, *, turn: int = 0
+) -> npt.NDArray[np.uint64]:
+    """Hash frames by video, index, and rank among frames at the same place.
+
+    Args:
+        frames: Frames in canonical order, with ``video_id`` and ``frame_idx``.
+        seed: Any integer.
+        rows: Only these rows; None for all.
+        turn: Another shuffle for each number but 0, which is hashed as a fourth integer.
+
+    Returns:
+        uint64, one per row asked for.
+
+    Examples:
+        >>> frames = pl.DataFrame({"video_id": [0, 0], "frame_idx": [4, 4]})
+        >>> hash_frames(frames, 0).tolist()
+        [10844185933500619028, 1949637301397974530]
+    """
+    video = frames["video_id"].to_numpy()
+    index = frames["frame_idx"].to_numpy()
+    rank = _ranks(video, index)
+    keys = [video, index, rank] if rows is None else [video[rows], index[rows], rank[rows]]
+    if turn:
+        keys.append(np.full(len(keys[0]), turn))
+    return hash_keys(keys, seed)
+
+
 def split_order(frames: pl.DataFrame, seed: int) -> IntArray:
     """Shuffle frames by their hash.
 
@@ -70,53 +99,19 @@ def split_order(frames: pl.DataFrame, seed: int) -> IntArray:
         int64 rows, each once. Of two equal hashes the lower row comes first.
 
     Examples:
-        >>> frames = pl.DataFrame({"video_id": [0, 0, 0], "frame_idx": [4, 5, 6]})
-        >>> sorted(split_order(frames, seed=1).tolist())
-        [0, 1, 2]
+        >>> frames = pl.DataFrame({"video_id": [0] * 8, "frame_idx": range(8)})
+        >>> split_order(frames, seed=7).tolist()
+        [1, 2, 5, 4, 0, 3, 7, 6]
     """
-    video = frames["video_id"].to_numpy().astype(np.int64)
-    index = frames["frame_idx"].to_numpy()
-    rows = np.arange(frames.height)
-    is_first: BoolArray = np.ones(frames.height, np.bool_)
-    is_first[1:] = (np.diff(video) != 0) | (np.diff(index) != 0)
-    rank = rows - np.maximum.accumulate(np.where(is_first, rows, 0))
-    return np.argsort(hash_keys([video, index, rank], seed), kind="stable")
+    return np.argsort(hash_frames(frames, seed), kind="stable")
 
 
-def split_rows(frames: pl.DataFrame, n: float, seed: int) -> tuple[IntArray, IntArray]:
-    """Split frames at random into two.
-
-    Args:
-        frames: Frames in canonical order, with ``video_id`` and ``frame_idx``.
-        n: Size of the first part: an int counts frames, a float is a share of them,
-            rounded half to even. Both are brought into ``1 .. n_frames - 1``.
-        seed: Any integer.
-
-    Returns:
-        Rows of the two parts, each ascending (int64). A single frame is in both.
-
-    Raises:
-        QueryError: There are no frames, or ``n`` is no number.
-
-    Examples:
-        >>> frames = pl.DataFrame({"video_id": [0] * 5, "frame_idx": range(5)})
-        >>> first, second = split_rows(frames, 0.5, seed=0)
-        >>> len(first), len(second)
-        (2, 3)
-
-    Source:
-        ``Labels.split``, which could not be repeated.
-    """
-    total = frames.height
-    if not total:
-        message = "found no frames, expected at least one to split. Label some frames first."
-        raise QueryError(message)
-    if isinstance(n, float) and not math.isfinite(n):
-        message = f"found size {n}, expected a number of frames or a share of them. Pass one."
-        raise QueryError(message)
-    if total == 1:
-        return np.zeros(1, np.int64), np.zeros(1, np.int64)
-    size = round(n * total) if isinstance(n, float) else int(n)
-    size = min(max(size, 1), total - 1)
-    order = split_order(frames, seed)
-    return np.sort(order[:size]), np.sort(order[size:])
+def _ranks(video: IntArray, index: IntArray) -> IntArray:
+    """Count the frames before each one at the same place."""
+    rows = np.arange(len(video))
+    is_first: BoolArray = np.ones(len(video), np.bool_)
+    is_first[1:] = (video[1:] != video[:-1]) | (index[1:] != index[:-1])
+    if bool(is_first.all()):
+        return np.zeros(len(video), np.int64)
+    ranks: IntArray = rows - np.maximum.accumulate(np.where(is_first, rows, 0))
+    return ranks

@@ -31,6 +31,8 @@ __all__ = [
 # make iteration cheap, few enough to answer one frame in milliseconds.
 BLOCK_INSTANCES = 512
 BLOCKS_KEPT = 64
+# In memory a block is a view of the columns; only looking at their nulls takes time.
+MEMORY_BLOCK_INSTANCES = 4096
 
 
 class FrameColumns:
@@ -41,10 +43,15 @@ class FrameColumns:
         self.frame_id = frames["frame_id"].to_numpy().data
         self.video_id = frames["video_id"].to_numpy().data
         self.frame_idx = frames["frame_idx"].to_numpy().data
+        self.position = frames["position"].to_numpy().data
         self.is_negative: BoolArray = frames["is_negative"].to_numpy()
         self.instance_start = structure.instance_offsets.data
-        ids, starts = np.unique(frames["video_id"].to_numpy(), return_index=True)
-        stops = np.append(starts[1:], frames.height)[: len(ids)]
+        # Rows stand by video, so that its ids need no sorting.
+        video = frames["video_id"].to_numpy()
+        is_first = np.ones(len(video), np.bool_)
+        np.not_equal(video[1:], video[:-1], out=is_first[1:])
+        starts = np.flatnonzero(is_first)
+        ids, stops = video[starts], np.append(starts[1:], len(video))[: len(starts)]
         self.rows_of_video = {
             int(i): (int(a), int(b)) for i, a, b in zip(ids, starts, stops, strict=True)
         }
@@ -57,6 +64,16 @@ class FrameColumns:
         while last < stop and self.frame_idx[last] == frame_idx:
             last += 1
         return range(first, last)
+
+    def slot(self, video_id: int, frame_idx: int, position: float) -> int:
+        """Return before which row a frame with this key belongs."""
+        span = self.rows_of_video.get(video_id)
+        if span is None:
+            return max((b for i, (_, b) in self.rows_of_video.items() if i < video_id), default=0)
+        row = bisect_left(self.frame_idx, frame_idx, *span)
+        while row < span[1] and self.frame_idx[row] == frame_idx and self.position[row] < position:
+            row += 1
+        return row
 
 
 class InstanceColumns:
@@ -78,10 +95,18 @@ class InstanceColumns:
     def source_row(self, row: int) -> int | None:
         """Return the row of the prediction an instance was made from, or None."""
         if self._source_rows is None:
+            if self._from_predicted.null_count() == len(self._from_predicted):
+                return None
             origins = key_values(self._from_predicted)
             self._source_rows = rows_of_ids(self._ids, origins).data
         origin = self._source_rows[row]
         return None if origin < 0 else origin
+
+    def linked_to(self, rows: IntArray) -> IntArray:
+        """Return the rows of the instances that were made from these, ascending."""
+        if self._from_predicted.null_count() == len(self._from_predicted):
+            return np.empty(0, np.int64)
+        return np.flatnonzero(np.isin(key_values(self._from_predicted), self._ids[rows]))
 
 
 @dataclass(frozen=True)
@@ -97,7 +122,7 @@ class PointBlock:
 
 
 class PointBlocks:
-    """Points by instance row: one block for tables in memory, many small ones on a scan."""
+    """Points by instance row, in blocks; on a scan few of them are kept."""
 
     def __init__(
         self,
@@ -108,7 +133,8 @@ class PointBlocks:
     ) -> None:
         self._offsets = offsets.data
         self._read = read
-        self._step = max(len(offsets) - 1, 1) if in_memory else BLOCK_INSTANCES
+        self._step = MEMORY_BLOCK_INSTANCES if in_memory else BLOCK_INSTANCES
+        self._kept = len(offsets) if in_memory else BLOCKS_KEPT
         self._blocks: dict[int, PointBlock] = {}
         self._lock = Lock()
 
@@ -146,7 +172,7 @@ class PointBlocks:
             column,
         )
         with self._lock:
-            if len(self._blocks) >= BLOCKS_KEPT:
+            if len(self._blocks) >= self._kept:
                 self._blocks.pop(next(iter(self._blocks)))
             self._blocks[number] = block
         return block

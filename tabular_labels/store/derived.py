@@ -1,33 +1,60 @@
-"""Sources made from other sources: fewer rows, or hidden points."""
+"""Sources made from other sources: other frames and instances, some other points."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.offsets import ranges
-from tabular_labels.model.source import Counts, Source
+from tabular_labels.model.schema import POINTS
+from tabular_labels.model.source import Counts, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["HiddenPointsSource", "RestrictedSource"]
+__all__ = ["EXTRA", "ChosenFramesSource", "DerivedSource", "HiddenPointsSource"]
+
+Select: TypeAlias = Callable[[Structure, BoolArray], Structure]
 
 COORDINATES = ("x", "y")
 
+EXTRA: Final = -1
+"""The ``part`` of points that stand in a derived source's own table."""
 
-class _DerivedSource:
-    """A source with a structure of its own over the points of another."""
 
-    def __init__(self, parent: Source, structure: Structure) -> None:
-        self.parent = parent
+class DerivedSource:
+    """Frames and instances of its own over the points of another source.
+
+    A derived source over a derived one stands over the same parent, beside the other.
+
+    Args:
+        parent: The source below.
+        structure: Frames and instances; ``part`` and ``point_start`` say where their
+            points are in the parent, or with the part `EXTRA` in ``extra``.
+        catalog: Small tables; None for those of the parent.
+        extra: Points that are not in the parent: the columns of `POINTS` in memory. If
+            the parent is derived too, these begin with the parent's.
+    """
+
+    def __init__(
+        self,
+        parent: Source,
+        structure: Structure,
+        catalog: Catalog | None = None,
+        extra: pl.DataFrame | None = None,
+        *,
+        has_parts: bool | None = None,
+    ) -> None:
+        self.catalog = parent.catalog if catalog is None else catalog
         self.structure = structure
-
-    @property
-    def catalog(self) -> Catalog:
-        """The small tables of the parent."""
-        return self.parent.catalog
+        if isinstance(parent, DerivedSource):
+            extra = parent.extra if extra is None else extra
+            has_parts, parent = parent.has_parts, parent.parent
+        self.parent: Source = parent
+        self.extra: pl.DataFrame = POINTS.empty() if extra is None else extra
+        self.has_parts: bool = structure.part is not None if has_parts is None else has_parts
 
     @property
     def counts(self) -> Counts:
@@ -59,24 +86,39 @@ class _DerivedSource:
     def read_points(
         self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
     ) -> pl.DataFrame:
-        """Read from the parent."""
-        return self.parent.read_points(part, start, count, columns)
+        """Read from the parent, and from the table of its own."""
+        mine = None if part is None else part == EXTRA
+        if mine is None or not mine.any():
+            return self._below(part, start, count, columns)
+        own = MemorySource.gather(self.extra, start[mine], count[mine], columns)
+        if mine.all():
+            return own
+        assert part is not None
+        below = self._below(part[~mine], start[~mine], count[~mine], columns)
+        is_own = np.repeat(mine, count)
+        # Where each row of the answer stands in the two tables, one above the other.
+        at = np.empty(len(is_own), np.int64)
+        at[is_own] = below.height + np.arange(own.height)
+        at[~is_own] = np.arange(below.height)
+        return pl.DataFrame([below[n].append(own[n]).gather(at) for n in columns])
+
+    def _below(
+        self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        known = None if part is None or not self.has_parts else part.astype(np.int64, copy=False)
+        return self.parent.read_points(known, start, count, columns)
 
     def load(self) -> LabelTables:
         """Read everything."""
         structure = self.structure
         offsets = structure.point_offsets
         start = offsets[:-1] if structure.point_start is None else structure.point_start
-        columns = ("x", "y", "visible", "complete", "score")
+        columns = tuple(POINTS.memory_columns)
         points = self.read_points(structure.part, start, np.diff(offsets), columns)
-        return LabelTables(self.catalog, structure.frames, structure.instances, points)
+        return LabelTables.on(structure, self.catalog, points)
 
 
-class RestrictedSource(_DerivedSource):
-    """Some frames and instances of a source; their points stay where they are."""
-
-
-class HiddenPointsSource(_DerivedSource):
+class HiddenPointsSource(DerivedSource):
     """All rows of a source, some points of which count as missing.
 
     Args:
@@ -90,6 +132,7 @@ class HiddenPointsSource(_DerivedSource):
         super().__init__(
             parent, Structure(structure.frames, structure.instances, structure.n_nodes)
         )
+        self.parent = parent  # not beside another: points are hidden on the way
         self.below = structure
         self.hidden = np.packbits(hidden)
 
@@ -110,3 +153,79 @@ class HiddenPointsSource(_DerivedSource):
         # By way of NaN, so that NaN lies under the nulls as everywhere else.
         blank = pl.when(gone).then(float("nan")).otherwise(pl.col(shown)).fill_nan(None)
         return table.with_columns(blank.name.keep()) if shown else table
+
+
+class HasStructure(Protocol):
+    """What a snapshot is to sources made from it."""
+
+    @property
+    def source(self) -> Source:
+        """Where its rows come from."""
+        ...
+
+    @property
+    def structure(self) -> Structure:
+        """Its frames and instances, read once."""
+        ...
+
+
+class ChosenFramesSource:
+    """Some frames of a snapshot, of which nothing is read before it is asked for.
+
+    Several such sources of one snapshot share its structure.
+
+    Args:
+        whole: The snapshot.
+        kept: Which frames are chosen, in canonical order; shape ``(n_frames,)``.
+        select: Makes the structure of chosen frames; a function of a module, to pickle.
+    """
+
+    def __init__(self, whole: HasStructure, kept: BoolArray, select: Select) -> None:
+        self.whole = whole
+        self.select = select
+        self.n_frames = int(np.count_nonzero(kept))
+        self._n_whole = len(kept)
+        self._kept = np.packbits(kept)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The small tables of the snapshot."""
+        return self.whole.source.catalog
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the large tables; reads the structure."""
+        return self._restricted().counts
+
+    @property
+    def origin(self) -> str | None:
+        """The file below."""
+        return self.whole.source.origin
+
+    def load_structure(self) -> Structure:
+        """Choose from the snapshot's structure."""
+        kept = np.unpackbits(self._kept, count=self._n_whole).view(np.bool_)
+        return self.select(self.whole.structure, kept)
+
+    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
+        """Leave it to the structure."""
+        del video_id, frame_idx
+        return None
+
+    def scan(self, table: str) -> pl.LazyFrame | None:
+        """Leave it to the structure and `read_points`."""
+        del table
+        return None
+
+    def read_points(
+        self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        """Read from the snapshot's source."""
+        return self.whole.source.read_points(part, start, count, columns)
+
+    def load(self) -> LabelTables:
+        """Read everything."""
+        return self._restricted().load()
+
+    def _restricted(self) -> DerivedSource:
+        return DerivedSource(self.whole.source, self.load_structure())

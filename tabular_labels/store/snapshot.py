@@ -18,7 +18,7 @@ from tabular_labels.model.schema import POINTS, TABLES
 from tabular_labels.model.source import Counts, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure, order_of_list
 from tabular_labels.store.columns import FrameColumns, InstanceColumns, PointBlocks
-from tabular_labels.store.derived import HiddenPointsSource, RestrictedSource
+from tabular_labels.store.derived import ChosenFramesSource, DerivedSource, HiddenPointsSource
 
 __all__ = ["Snapshot"]
 
@@ -28,6 +28,10 @@ T = TypeVar("T")
 CHUNK_INSTANCES = 131_072
 # Keys of points that are the same for all points of an instance.
 _OF_INSTANCE = {"video_id", "frame_idx", "instance_id"}
+# What a snapshot makes from frames and instances alone.
+_OF_ROWS = {"structure", "frames", "instances", "list_order"}
+# What it makes from frames, and from the number of points of each instance.
+_OF_FRAMES = {"frames", "list_order", "points"}
 
 
 class _Lineage:
@@ -71,8 +75,19 @@ class Snapshot:
 
     @property
     def counts(self) -> Counts:
-        """Rows of the large tables, without reading them."""
+        """Rows of the large tables, in most cases without reading them."""
+        if isinstance(self.source, ChosenFramesSource):
+            structure = self.structure
+            n_points = int(structure.point_offsets[-1])
+            return Counts(structure.frames.height, structure.instances.height, n_points)
         return self.source.counts
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, which is always known."""
+        if isinstance(self.source, ChosenFramesSource):
+            return self.source.n_frames
+        return self.source.counts.frames
 
     @property
     def in_memory(self) -> bool:
@@ -127,7 +142,7 @@ class Snapshot:
 
     def _list_order(self) -> Sequence[int] | IntArray:
         order = order_of_list(self.structure.frames)
-        return range(self.counts.frames) if order is None else order
+        return range(self.n_frames) if order is None else order
 
     def video_rows(self, video_id: int) -> Sequence[int] | IntArray:
         """Frame rows of one video in classic list order."""
@@ -170,13 +185,43 @@ class Snapshot:
         """Read everything; a scanned project does not keep what was read."""
         return self.source.load()
 
-    def restricted(self, structure: Structure) -> Snapshot:
+    def restricted(self, structure: Structure, catalog: Catalog | None = None) -> Snapshot:
         """Hold only these frames and instances; their points are referred to, or copied."""
-        return self._derived(RestrictedSource(self.source, structure))
+        return self._derived(DerivedSource(self.source, structure, catalog))
+
+    def with_catalog(self, catalog: Catalog) -> Snapshot:
+        """Hold the same rows beside other small tables."""
+        if self.in_memory:
+            source: Source = MemorySource(
+                LabelTables.on(self.structure, catalog, self.tables().points)
+            )
+        else:
+            source = DerivedSource(self.source, self.structure, catalog)
+        made = Snapshot(source)
+        # What is derived from rows alone is the same.
+        made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
+        return made
 
     def with_hidden_points(self, hidden: BoolArray) -> Snapshot:
         """Hold the same rows, with some points missing; shape ``(n_points,)``."""
         return self._derived(HiddenPointsSource(self.source, self.structure, hidden))
+
+    def with_instances(self, instances: pl.DataFrame) -> Snapshot:
+        """Hold the same rows with other values of instances; keys and skeletons stay."""
+        old = self.structure
+        structure = Structure(old.frames, instances, old.n_nodes, old.part, old.point_start)
+        structure.with_offsets(old.instance_offsets)
+        if self.in_memory:
+            tables = LabelTables.on(structure, self.catalog, self.tables().points)
+            made = Snapshot(MemorySource(tables))
+        else:
+            made = Snapshot(DerivedSource(self.source, structure))
+        made._made.update({k: v for k, v in self._made.items() if k in _OF_FRAMES})
+        return made
+
+    def rows_linked_to(self, rows: IntArray) -> IntArray:
+        """Return the rows of the instances that were made from these, ascending."""
+        return self.instances.linked_to(rows)
 
     def _derived(self, source: Source) -> Snapshot:
         return Snapshot.of(source.load()) if self.in_memory else Snapshot(source)

@@ -21,7 +21,7 @@ def test_version_and_help(run: Run) -> None:
     assert run("--version").stdout == f"tabular-labels {tl.__version__}\n"
     helped = run("--help")
     assert helped.exit_code == 0
-    for command in ("demo", "show", "convert", "query", "files", "validate"):
+    for command in ("demo", "show", "convert", "query", "files", "validate", "split"):
         assert command in helped.stdout
         assert run(command, "--help").exit_code == 0
 
@@ -36,6 +36,8 @@ def test_version_and_help(run: Run) -> None:
         ["query", "a.slp", "SELECT 1", "--format", "xml"],
         ["convert", "a.slp", "b.slp", "--compat", "older"],
         ["convert", "a.slp", "b.doc"],
+        ["split", "a.slp", "--seed", "x"],
+        ["split", "a.slp", "--format", "csv"],
         ["convert", "a.slp", "b.parquet", "--compat", "classic"],
     ],
 )

@@ -210,7 +210,7 @@ def test_rules_across_files_are_checked(full: LabelTables, tmp_path: Path) -> No
     problems = validate_project(path)
     assert problems
     assert all(isinstance(problem, Violation) for problem in problems)
-    assert any("position is a permutation" in str(problem) for problem in problems)
+    assert any("position is unique" in str(problem) for problem in problems)
 
 
 def test_rows_the_manifest_does_not_know_are_an_error(full: LabelTables, tmp_path: Path) -> None:

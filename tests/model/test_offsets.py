@@ -29,6 +29,13 @@ def test_offsets_are_running_sums(counts: list[int]) -> None:
     assert offsets.dtype == np.int64
 
 
+@given(small, small)
+def test_offsets_of_one_number_for_all_are_its_multiples(n: int, length: int) -> None:
+    repeated = np.broadcast_to(np.uint8(n * 10), length)
+    assert offsets_of_counts(repeated).tolist() == [n * 10 * k for k in range(length + 1)]
+    assert offsets_of_counts(repeated).dtype == np.int64
+
+
 def test_offsets_of_small_integers_do_not_wrap() -> None:
     assert offsets_of_counts(np.full(3, 200, np.uint8)).tolist() == [0, 200, 400, 600]
 

@@ -27,7 +27,7 @@ from tabular_labels.queries.find import (
 from tabular_labels.queries.occupancy import named_runs, runs_of_video, track_runs
 from tabular_labels.queries.places import frame_rows, instance_places, repeat_frames
 from tabular_labels.queries.select import select_frames, select_instances, select_points
-from tabular_labels.queries.split import split_order, split_rows
+from tabular_labels.queries.split import split_order
 from tabular_labels.queries.suggestions import next_suggestion
 from tabular_labels.testing.strategies import label_tables
 from tests import reference
@@ -444,15 +444,6 @@ def test_split_order_follows_the_documented_hash(tables: LabelTables, seed: int)
     assert split_order(tables.frames, seed).tolist() == reference.shuffled_rows(
         rows_of(tables), seed
     )
-
-
-@given(tables=label_tables(min_frames=2), n=st.floats(0, 1) | st.integers(-2, 9))
-def test_splits_part_the_frames_in_two(tables: LabelTables, n: float) -> None:
-    total = tables.frames.height
-    first, second = split_rows(tables.frames, n, seed=3)
-    assert sorted([*first.tolist(), *second.tolist()]) == list(range(total))
-    size = round(n * total) if isinstance(n, float) else n
-    assert len(first) == min(max(size, 1), total - 1)
 
 
 @given(label_tables())

@@ -1,11 +1,8 @@
-import math
-
 import numpy as np
 import polars as pl
-import pytest
 
-from tabular_labels.errors import QueryError
-from tabular_labels.queries.split import hash_keys, split_order, split_rows
+from tabular_labels.queries.split import hash_frames, hash_keys, split_order
+from tabular_labels.queries.split_assign import assign_frames
 from tabular_labels.testing.builders import make_tables
 
 
@@ -21,13 +18,36 @@ def test_the_hash_is_splitmix64() -> None:
     assert hash_keys([states], seed=0).tolist() == [first, second]
 
 
+# These are promises: what a seed gave once, it gives in every version.
+
+
 def test_a_split_is_the_same_today_as_ever() -> None:
     assert split_order(frames(8), seed=7).tolist() == [1, 2, 5, 4, 0, 3, 7, 6]
+    assert assign_frames(frames(8), [5, 2], seed=7).tolist() == [0, 0, 0, 1, 0, 0, -1, 1]
+
+
+def test_a_split_of_groups_is_the_same_today_as_ever() -> None:
+    # Three large groups, then 400 small ones.
+    leaders = np.repeat([0, 50, 80, *range(100, 500)], [50, 30, 20, *[1] * 400])
+    part = assign_frames(frames(500), [400, 100], seed=7, leaders=leaders)
+    assert part[[0, 50, 80]].tolist() == [0, 0, 0]
+    assert np.flatnonzero(part)[:8].tolist() == [100, 103, 104, 105, 106, 109, 113, 114]
+
+
+def test_a_split_by_strata_is_the_same_today_as_ever() -> None:
+    strata = np.array([0, 0, 0, 0, 4, 4, 4, 4])
+    part = assign_frames(frames(8), [4, 4], seed=7, strata=strata)
+    assert part.tolist() == [0, 0, 1, 1, 1, 0, 1, 0]
 
 
 def test_splits_of_other_seeds_differ() -> None:
     orders = {tuple(split_order(frames(20), seed=seed).tolist()) for seed in range(20)}
     assert len(orders) == 20
+
+
+def test_other_turns_shuffle_otherwise() -> None:
+    hashes = {tuple(hash_frames(frames(20), 3, turn=turn).tolist()) for turn in range(20)}
+    assert len(hashes) == 20
 
 
 def test_a_frame_keeps_its_rank_when_others_go() -> None:
@@ -38,30 +58,6 @@ def test_a_frame_keeps_its_rank_when_others_go() -> None:
 
 def test_splits_are_even_over_videos() -> None:
     tables = make_tables(4_000, n_videos=4)
-    first, _ = split_rows(tables.frames, 0.5, seed=0)
-    counts = tables.frames["video_id"].gather(first).value_counts()["count"]
-    assert counts.min() > 430  # type: ignore[operator]  # a number
-
-
-@pytest.mark.parametrize(
-    ("n", "size"),
-    [(0.5, 2), (0.7, 4), (0.0, 1), (1.0, 4), (3, 3), (0, 1), (99, 4), (np.int64(2), 2)],
-)
-def test_sizes_round_half_to_even_and_leave_a_frame_on_both_sides(n: float, size: int) -> None:
-    first, second = split_rows(frames(5), n, seed=0)
-    assert (len(first), len(second)) == (size, 5 - size)
-
-
-def test_one_frame_goes_to_both_sides() -> None:
-    assert [part.tolist() for part in split_rows(frames(1), 0.8, seed=0)] == [[0], [0]]
-
-
-def test_no_frames_cannot_be_split() -> None:
-    with pytest.raises(QueryError, match="found no frames"):
-        split_rows(frames(0), 0.8, seed=0)
-
-
-@pytest.mark.parametrize("n", [math.nan, math.inf])
-def test_a_size_that_is_no_number_is_refused(n: float) -> None:
-    with pytest.raises(QueryError, match="found size"):
-        split_rows(frames(3), n, seed=0)
+    part = assign_frames(tables.frames, [2_000, 2_000], seed=0)
+    counts = np.bincount(tables.frames["video_id"].to_numpy()[part == 0])
+    assert counts.min() > 430

@@ -13,7 +13,7 @@ from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store import snapshot as snapshot_module
 from tabular_labels.store.columns import PointBlocks
-from tabular_labels.store.derived import HiddenPointsSource, RestrictedSource
+from tabular_labels.store.derived import DerivedSource, HiddenPointsSource
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.testing.builders import make_tables
 
@@ -88,7 +88,7 @@ def test_restricted_source_reads_points_where_they_are(tables: LabelTables) -> N
         structure.n_nodes,
         point_start=structure.point_offsets[:-1][keep],
     )
-    derived = Snapshot(RestrictedSource(MemorySource(tables), smaller))
+    derived = Snapshot(DerivedSource(MemorySource(tables), smaller))
     assert derived.counts.instances == len(keep)
     assert_frame_equal(derived.read_points(["x"]), snapshot.read_points(["x"], keep))
     assert_frame_equal(derived.tables().points, snapshot.restricted(smaller).tables().points)

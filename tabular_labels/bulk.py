@@ -1,0 +1,170 @@
+"""Edits of many rows at once: another snapshot takes the place of the one below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.editing import remove_frame, remove_instance
+from tabular_labels.model.offsets import ranges
+from tabular_labels.model.tables import Structure
+from tabular_labels.queries.select import kept_instances, select_instances
+from tabular_labels.store.fold import Folded
+from tabular_labels.store.rows import Handles
+from tabular_labels.store.store import Store
+
+__all__ = ["keep_rows", "remove_frames", "remove_instances", "reorder_frames", "replace_instances"]
+
+# Up to this many rows are edited one by one, at 10 to 20 microseconds each.
+SINGLE_EDITS = 500
+
+
+def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | None) -> int:
+    """Keep some frames and instances of the snapshot of now, and remove the others.
+
+    Args:
+        store: The labels' rows.
+        frames: Which frames to keep, ``(n_frames,)``; None for all. Instances go with
+            their frames.
+        instances: Which instances to keep, ``(n_instances,)``; None for all.
+
+    Returns:
+        How many frames and instances were removed.
+    """
+    folded = store.folded
+    structure = folded.snapshot.structure
+    kept = kept_instances(structure, frames, instances)
+    kept_frames = np.ones(structure.frames.height, np.bool_) if frames is None else frames
+    lost = int((~kept).sum()), int((~kept_frames).sum())
+    if not any(lost):
+        return 0
+    if sum(lost) <= SINGLE_EDITS:
+        _remove_singly(store, folded, kept_frames, kept)
+        return sum(lost)
+    made = select_instances(structure, frames, instances)
+    rebased = Folded(
+        folded.snapshot.restricted(made),
+        _kept_handles(folded.frames, kept_frames),
+        _kept_handles(folded.instances, kept),
+    )
+    with store.step():
+        store.rebase(rebased)
+    return sum(lost)
+
+
+def _kept_handles(handles: Handles, kept: BoolArray) -> Handles:
+    if bool(kept.all()):
+        return handles
+    rows = np.flatnonzero(kept)
+    return Handles(np.asarray(handles.of(rows), np.int64), len(rows))
+
+
+def _remove_singly(store: Store, folded: Folded, frames: BoolArray, instances: BoolArray) -> None:
+    gone = np.asarray(folded.instances.of(np.flatnonzero(~instances))).tolist()
+    with store.step():
+        for handle in np.asarray(folded.frames.of(np.flatnonzero(~frames))).tolist():
+            remove_frame(store, handle)
+        for handle in gone:
+            if store.has_instance(handle):
+                remove_instance(store, handle)
+
+
+def remove_frames(store: Store, handles: Sequence[int] | IntArray) -> None:
+    """Remove frames with their instances."""
+    listed = np.asarray(handles, np.int64)
+    if len(listed) <= SINGLE_EDITS:
+        with store.step():
+            for handle in listed.tolist():
+                remove_frame(store, handle)
+        return
+    keep_rows(store, ~_is_among(store.folded.frames, listed), None)
+
+
+def remove_instances(store: Store, handles: Sequence[int] | IntArray) -> None:
+    """Remove instances; their frames stay."""
+    listed = np.asarray(handles, np.int64)
+    if len(listed) <= SINGLE_EDITS:
+        with store.step():
+            for handle in listed.tolist():
+                remove_instance(store, handle)
+        return
+    keep_rows(store, None, ~_is_among(store.folded.instances, listed))
+
+
+def _is_among(handles: Handles, wanted: IntArray) -> BoolArray:
+    mine = np.arange(handles.count) if handles.of_rows is None else handles.of_rows
+    found: BoolArray = np.isin(mine, wanted)
+    return found
+
+
+def reorder_frames(store: Store, handles: Sequence[int] | IntArray) -> None:
+    """Put the frames of the list in this order.
+
+    Args:
+        store: The labels' rows.
+        handles: Every frame once.
+    """
+    wanted = np.asarray(handles, np.int64)
+    if np.array_equal(wanted, np.asarray(store.list_order.handles(), np.int64)):
+        return
+    folded = store.folded
+    structure = folded.snapshot.structure
+    place = np.empty(int(wanted.max()) + 1, np.uint32)
+    place[wanted] = np.arange(len(wanted), dtype=np.uint32)
+    position = place[np.asarray(folded.frames.of(np.arange(folded.frames.count)))]
+    frames = structure.frames.with_columns(pl.Series("position", position))
+    order = _order_within_places(frames)
+    if order is not None:
+        frames, folded, structure = _moved(folded, frames, order)
+    made = Structure(
+        frames, structure.instances, structure.n_nodes, structure.part, structure.point_start
+    ).with_offsets(structure.instance_offsets)
+    with store.step():
+        store.rebase(Folded(folded.snapshot.restricted(made), folded.frames, folded.instances))
+
+
+def _order_within_places(frames: pl.DataFrame) -> IntArray | None:
+    """Return how rows of one place must change places, as their positions did."""
+    video, index, position = (
+        frames[name].to_numpy() for name in ("video_id", "frame_idx", "position")
+    )
+    same = (video[1:] == video[:-1]) & (index[1:] == index[:-1])
+    if not bool((same & (position[1:] < position[:-1])).any()):
+        return None
+    return np.lexsort((position, index, video))
+
+
+def _moved(
+    folded: Folded, frames: pl.DataFrame, order: IntArray
+) -> tuple[pl.DataFrame, Folded, Structure]:
+    structure = folded.snapshot.structure
+    counts = np.diff(structure.instance_offsets)
+    starts = structure.instance_offsets[:-1][order]
+    rows = ranges(starts, counts[order])
+    points = (
+        structure.point_offsets[:-1] if structure.point_start is None else structure.point_start
+    )
+    made = Structure(
+        frames[order],
+        structure.instances[rows],
+        structure.n_nodes,
+        None if structure.part is None else structure.part[rows],
+        points[rows],
+    )
+    moved = Folded(
+        folded.snapshot,
+        Handles(np.asarray(folded.frames.of(order)), len(order)),
+        Handles(np.asarray(folded.instances.of(rows)), len(rows)),
+    )
+    return made.frames, moved, made
+
+
+def replace_instances(store: Store, instances: pl.DataFrame) -> None:
+    """Give the instances of the snapshot of now other values; rows and keys stay."""
+    folded = store.folded
+    with store.step():
+        snapshot = folded.snapshot.with_instances(instances)
+        store.rebase(Folded(snapshot, folded.frames, folded.instances))

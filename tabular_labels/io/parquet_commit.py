@@ -1,0 +1,159 @@
+"""Commit edits: a new version that shares every file of the last one and adds a delta."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from tabular_labels.errors import ConflictError, QueryError, Violation
+from tabular_labels.io.atomic import sync_directory
+from tabular_labels.io.delta_tables import DeltaTables, merge_deltas, read_delta
+from tabular_labels.io.manifest import (
+    Delta,
+    Manifest,
+    is_published,
+    list_versions,
+    publish,
+)
+from tabular_labels.io.parquet_edits import KEY
+from tabular_labels.io.parquet_scan import ParquetSource
+from tabular_labels.io.parquet_write import (
+    finish_version,
+    next_version,
+    remove_created,
+    write_table,
+)
+from tabular_labels.io.project_files import verify_file
+from tabular_labels.model.checks import check_catalog, require
+from tabular_labels.model.edits import EditSet, check_edits
+
+__all__ = ["append_delta"]
+
+
+def append_delta(
+    base: ParquetSource, edits: EditSet, *, message: str = "", rebase: bool = False
+) -> ParquetSource:
+    """Commit edits as a new version; only what changed is written.
+
+    The version appears whole, when everything it needs is on the disk, or not at all.
+
+    Args:
+        base: The version that was edited.
+        edits: Relative to that version as it is on the disk.
+        message: Why, for the history.
+        rebase: When others committed meanwhile, apply the edits to the newest version.
+
+    Returns:
+        The new version.
+
+    Raises:
+        ConflictError: There is a newer version than ``base``, or another writer was
+            first; nothing was written.
+        InvariantError: The edits break rules.
+        QueryError: They change the nodes of a skeleton, which all its points depend on.
+    """
+    if rebase:
+        raise NotImplementedError
+    _require_newest(base)
+    _require_sound(base, edits)
+    return _publish(base, edits, message)
+
+
+def _require_newest(base: ParquetSource) -> None:
+    version, newest = base.manifest.info.version, list_versions(base.path)[-1]
+    if newest != version:
+        text = (
+            f"{base.path}: found version {newest}, expected {version}, which was edited: another "
+            "writer committed meanwhile and nothing was written. Commit with rebase=True to "
+            "apply the edits to the newest version, or open that and edit it again."
+        )
+        raise ConflictError(text)
+
+
+def _require_sound(base: ParquetSource, edits: EditSet) -> None:
+    require(check_catalog(edits.catalog))
+    require(check_edits(edits))
+    _require_predictions(base, edits)
+    if edits.catalog.project_id != base.manifest.catalog.project_id:
+        text = (
+            f"{base.path}: found edits of project {edits.catalog.project_id}, expected "
+            f"{base.manifest.catalog.project_id}. Write another project with write_parquet."
+        )
+        raise QueryError(text)
+    before, after = base.manifest.catalog.n_nodes, edits.catalog.n_nodes
+    n = min(len(before), len(after))
+    if len(after) < len(before) or bool((before[:n] != after[:n]).any()):
+        text = (
+            f"{base.path}: found {after.tolist()} nodes in the skeletons, expected "
+            f"{before.tolist()} as on the disk. Nodes are added and removed by a bulk edit."
+        )
+        raise QueryError(text)
+
+
+def _require_predictions(base: ParquetSource, edits: EditSet) -> None:
+    """Refuse links to predictions that are neither among the new rows nor elsewhere."""
+    ids, links = edits.instances["instance_id"], edits.instances["from_predicted"].drop_nulls()
+    away = links.filter(~links.is_in(ids.implode()))
+    if not len(away):
+        return
+    elsewhere = base.scan("instances").join(edits.replaced.lazy(), on=KEY, how="anti")
+    found = elsewhere.filter(pl.col("instance_id").is_in(away.implode())).select("instance_id")
+    lost = away.filter(~away.is_in(found.collect().to_series().implode()))
+    if len(lost):
+        sample = tuple(f"from_predicted={key}" for key in lost.head(5))
+        rule = "from_predicted names a row of instances"
+        require([Violation("instances", rule, len(lost), sample)])
+
+
+def _publish(base: ParquetSource, edits: EditSet, message: str) -> ParquetSource:
+    root, before = base.path, base.manifest
+    created: list[Path] = []
+    manifest: Manifest | None = None
+    try:
+        deltas = _with_delta(root, before.deltas, DeltaTables.of(edits), created)
+        if created:
+            sync_directory(root / "edits")
+        manifest = replace(
+            before,
+            info=next_version(before.info.version, message, edits.counts),
+            catalog=edits.catalog,
+            next_ids=before.next_ids.above(edits.frames, edits.instances),
+            deltas=deltas,
+        )
+        publish(root, manifest)
+    except BaseException:
+        if manifest is None or not is_published(root, manifest):
+            remove_created(created)
+        raise
+    finish_version(root, manifest)
+    return ParquetSource(root, manifest)
+
+
+def _with_delta(
+    root: Path, deltas: tuple[Delta, ...], tables: DeltaTables, created: list[Path]
+) -> tuple[Delta, ...]:
+    """Write one more delta, and make one of neighbours that were made of as many commits."""
+    if not tables.replaced.height:
+        return deltas
+    commits = 1
+    while deltas and deltas[-1].commits <= commits:
+        for file in deltas[-1].files():
+            verify_file(root, file)
+        tables = merge_deltas(read_delta(root, deltas[-1]), tables)
+        commits += deltas[-1].commits
+        deltas = deltas[:-1]
+    return (*deltas, _write_delta(root, tables, commits, created))
+
+
+def _write_delta(root: Path, tables: DeltaTables, commits: int, created: list[Path]) -> Delta:
+    token = uuid.uuid4().hex
+    files = {}
+    for name in ("frames", "instances", "points", "replaced"):
+        path = root / "edits" / f"{name}-{token}.parquet"
+        created.append(path)
+        files[name] = write_table(tables.table(name), path)
+    places = tables.replaced.select(KEY)
+    return Delta(places.row(0), places.row(-1), **files, commits=commits)

@@ -1,0 +1,285 @@
+"""Bring the edited frames and instances of a project into the place of the old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.edits import packed_places
+from tabular_labels.model.offsets import (
+    instance_offsets,
+    offsets_of_counts,
+    ranges,
+    rows_of_ids,
+)
+from tabular_labels.model.schema import FRAMES, INSTANCES
+from tabular_labels.model.tables import Structure
+
+__all__ = ["DeltaRows", "EditedRows", "LostPointsError", "edited_rows", "patch_structure"]
+
+# Slices are put together without a copy; above so many runs gathering is faster.
+_MOST_SLICES = 4096
+IN_SHARD = -1
+
+
+class LostPointsError(Exception):
+    """Points that a delta left where they were are not there; names the instances."""
+
+
+@dataclass(frozen=True)
+class DeltaRows:
+    """The frames and instances of one delta.
+
+    Attributes:
+        frames: Disk columns.
+        instances: Disk columns.
+        has_points: Whether an instance's points are in the delta: bool.
+        point_start: First row of its points, of all parts together, where they are.
+    """
+
+    frames: pl.DataFrame
+    instances: pl.DataFrame
+    has_points: BoolArray
+    point_start: IntArray
+
+
+@dataclass(frozen=True)
+class EditedRows:
+    """The current rows of all edited places, canonical order.
+
+    Attributes:
+        keys: The edited places, packed, sorted; each with or without rows.
+        in_shard: Which of these have their points in a shard.
+        frames: Disk columns.
+        instances: Disk columns.
+        point_start: First row of each instance's points, of all parts together;
+            -1 where they are in a shard, and only its instances say where.
+        removed: Instances that the shards still hold points of, canonical order.
+    """
+
+    keys: IntArray
+    in_shard: BoolArray
+    frames: pl.DataFrame
+    instances: pl.DataFrame
+    point_start: IntArray
+    removed: IntArray
+
+
+def edited_rows(
+    owners: pl.DataFrame, removed: pl.DataFrame, deltas: Sequence[DeltaRows]
+) -> EditedRows:
+    """Choose the current rows of the deltas.
+
+    Args:
+        owners: See `Edits.owners`.
+        removed: See `Edits.removed`.
+        deltas: By number.
+
+    Raises:
+        LostPointsError: Points that a delta left where they were are not there.
+    """
+    keys = owners["key"].to_numpy()
+    owner = owners["delta"].to_numpy()
+    holder = owners["points"].cast(pl.Int64).fill_null(IN_SHARD).to_numpy()
+    frames, instances, starts = [FRAMES.empty()[:0]], [], []
+    for number, delta in enumerate(deltas):
+        if not delta.frames.height:
+            continue
+        mine = np.isin(packed_places(delta.frames), keys[owner == number])
+        frames.append(delta.frames.filter(pl.Series(mine)))
+        places = packed_places(delta.instances)
+        mine = np.isin(places, keys[owner == number])
+        chosen = delta.instances.filter(pl.Series(mine))
+        at = np.searchsorted(keys, places[mine])
+        start = np.where(delta.has_points, delta.point_start, IN_SHARD)[mine]
+        for part in np.unique(holder[at]).tolist():
+            if part not in (IN_SHARD, number):
+                wanted = holder[at] == part
+                start[wanted] = _starts_in(deltas[part], chosen.filter(pl.Series(wanted)))
+        instances.append(chosen)
+        starts.append(start)
+    _check_removed(keys, holder, owner, removed, deltas)
+    table = pl.concat(instances) if instances else pl.DataFrame(schema=INSTANCES.disk_columns)
+    start = np.concatenate(starts) if starts else np.empty(0, np.int64)
+    order = np.argsort(packed_places(table), kind="stable")
+    whole = pl.concat(frames)
+    return EditedRows(
+        keys,
+        holder == IN_SHARD,
+        whole[np.argsort(packed_places(whole), kind="stable")],
+        table[order],
+        start[order],
+        removed.filter(pl.col("part").is_null())["instance_id"].to_numpy(),
+    )
+
+
+def _starts_in(delta: DeltaRows, instances: pl.DataFrame) -> IntArray:
+    """Find the points of instances in an older delta."""
+    held = delta.instances["instance_id"].to_numpy()[delta.has_points]
+    rows = rows_of_ids(held, instances["instance_id"].to_numpy())
+    if len(rows) and int(rows.min()) < 0:
+        raise _lost(instances["instance_id"].to_numpy()[rows < 0])
+    starts: IntArray = delta.point_start[delta.has_points][rows]
+    return starts
+
+
+def _check_removed(
+    keys: IntArray,
+    holder: IntArray,
+    owner: IntArray,
+    removed: pl.DataFrame,
+    deltas: Sequence[DeltaRows],
+) -> None:
+    """Compare the instances of points that were left in a delta with those left over."""
+    for part in np.unique(holder[(holder != owner) & (holder != IN_SHARD)]).tolist():
+        places = keys[(holder == part) & (owner != part)]
+        old = deltas[part].instances
+        held = old.filter(pl.Series(np.isin(packed_places(old), places)))["instance_id"]
+        gone = removed.filter(pl.col("part") == part)["instance_id"].to_numpy()
+        now = [
+            (number, each.instances.filter(pl.Series(np.isin(packed_places(each.instances), some))))
+            for number, each in enumerate(deltas)
+            if len(some := keys[(holder == part) & (owner == number) & (owner != part)])
+        ]
+        table = pl.concat([rows.select("video_id", "frame_idx", "instance_id") for _, rows in now])
+        kept = table[np.argsort(packed_places(table), kind="stable")]["instance_id"].to_numpy()
+        require_same(held.to_numpy(), gone, kept)
+
+
+def require_same(held: IntArray, gone: IntArray, kept: IntArray) -> None:
+    """Require that instances are those that points were kept of, without the removed ones.
+
+    Raises:
+        LostPointsError: They are others, or in another order.
+    """
+    left = held[~np.isin(held, gone)]
+    if len(left) != len(kept) or not bool((left == kept).all()):
+        others = np.setxor1d(left, kept)
+        raise _lost(others if len(others) else kept)
+
+
+def _lost(ids: IntArray) -> LostPointsError:
+    message = f"{len(ids)} instances (first: {', '.join(map(str, ids[:5].tolist()))})"
+    return LostPointsError(message)
+
+
+def patch_structure(
+    base: Structure, edited: EditedRows, n_nodes: IntArray, shard_points: int, *, rechunk: bool
+) -> Structure:
+    """Put edited rows into the place of the old ones.
+
+    Args:
+        base: Of the shards, or of an earlier version or state with the same shards;
+            nothing of it is copied that need not be.
+        edited: All edited places, also those that ``base`` has rows of already.
+        n_nodes: Of the new state.
+        shard_points: Rows of points that the shards hold together.
+        rechunk: Make every column one piece; otherwise few edits give slices of
+            ``base`` with new rows between.
+
+    Returns:
+        A structure whose ``point_start`` counts the rows of all parts together.
+
+    Raises:
+        LostPointsError: Points that were left where they were are not there.
+    """
+    frame_keys, new_keys = packed_places(base.frames), packed_places(edited.frames)
+    old, new = (_bounds(keys, edited.keys) for keys in (frame_keys, new_keys))
+    del frame_keys
+    new_offsets = instance_offsets(edited.frames, edited.instances)
+    old_rows = tuple(base.instance_offsets[bound] for bound in old)
+    new_rows = tuple(new_offsets[bound] for bound in new)
+    starts = base.point_offsets[:-1] if base.point_start is None else base.point_start
+    new_starts = _find_in_shards(base, starts, edited, old_rows, shard_points)
+
+    of_frames = _Splice(old, new, base.frames.height)
+    of_instances = _Splice(old_rows, new_rows, base.instances.height)
+    frames = of_frames.table(base.frames, edited.frames, rechunk=rechunk)
+    instances = of_instances.table(base.instances, edited.instances, rechunk=rechunk)
+    point_start = of_instances.array(starts, new_starts)
+    made = Structure(frames, instances, n_nodes, None, point_start)
+    # Known already, and dear to find where ids are not their rows.
+    counts = of_frames.array(np.diff(base.instance_offsets), np.diff(new_offsets))
+    made.__dict__["instance_offsets"] = offsets_of_counts(counts)
+    return made
+
+
+def _bounds(keys: IntArray, wanted: IntArray) -> tuple[IntArray, IntArray]:
+    return np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+
+
+def _find_in_shards(
+    base: Structure,
+    starts: IntArray,
+    edited: EditedRows,
+    old_rows: tuple[IntArray, ...],
+    shard_points: int,
+) -> IntArray:
+    """Fill in where the points of edited instances are that stayed in their shard."""
+    missing = edited.point_start == IN_SHARD
+    first, stop = (rows[edited.in_shard] for rows in old_rows)
+    rows = ranges(first, stop - first)
+    ids = base.instances["instance_id"].gather(rows).to_numpy()
+    wanted = edited.instances["instance_id"].to_numpy()[missing]
+    require_same(ids, edited.removed, wanted)
+    found = starts[rows][rows_of_ids(ids, wanted)] if len(wanted) else wanted.astype(np.int64)
+    if len(found) and int(found.max()) >= shard_points:
+        raise _lost(wanted[found >= shard_points])
+    result = edited.point_start.copy()
+    result[missing] = found
+    return result
+
+
+class _Splice:
+    """Runs of old rows with runs of new ones between, for one table."""
+
+    def __init__(self, old: tuple[IntArray, ...], new: tuple[IntArray, ...], height: int) -> None:
+        first = np.append(0, old[1])
+        stop = np.append(old[0], height)
+        kinds = np.zeros(2 * len(new[0]) + 1, np.bool_)
+        kinds[1::2] = True
+        begin, end = np.empty((2, len(kinds)), np.int64)
+        begin[0::2], end[0::2] = first, stop
+        begin[1::2], end[1::2] = new
+        some = end > begin
+        self.is_new, self.begin, self.end = kinds[some], begin[some], end[some]
+
+    def table(self, old: pl.DataFrame, new: pl.DataFrame, *, rechunk: bool) -> pl.DataFrame:
+        """Put a table together, with the columns of the old one."""
+        return pl.DataFrame(
+            [self._column(old[name], new[name], rechunk=rechunk) for name in old.columns]
+        )
+
+    def _column(self, old: pl.Series, new: pl.Series, *, rechunk: bool) -> pl.Series:
+        if len(self.begin) > _MOST_SLICES:
+            return pl.concat([old, new]).gather(self._rows(len(old)))
+        sources = (old, new)
+        slices = [
+            sources[is_new].slice(begin, end - begin)
+            for is_new, begin, end in zip(
+                self.is_new.tolist(), self.begin.tolist(), self.end.tolist(), strict=True
+            )
+        ]
+        return pl.concat([old.clear(), *slices], rechunk=rechunk)
+
+    def _rows(self, height: int) -> IntArray:
+        begin = np.where(self.is_new, self.begin + height, self.begin)
+        return ranges(begin, self.end - self.begin)
+
+    def array(self, old: IntArray, new: IntArray) -> npt.NDArray[np.int64]:
+        """Put an array together."""
+        if len(self.begin) > _MOST_SLICES:
+            return np.concatenate([old, new])[self._rows(len(old))]
+        sources = (old, new)
+        runs = [
+            sources[is_new][begin:end]
+            for is_new, begin, end in zip(
+                self.is_new.tolist(), self.begin.tolist(), self.end.tolist(), strict=True
+            )
+        ]
+        return np.concatenate([np.empty(0, np.int64), *runs])

@@ -1,0 +1,174 @@
+"""A set of edits: the new rows of the places that changed, ready to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.errors import SchemaMismatchError, Violation
+from tabular_labels.model import schema
+from tabular_labels.model.checks import FRAME_IDX_STOP, check_points, check_structure
+from tabular_labels.model.offsets import rows_of_ids
+from tabular_labels.model.source import Counts
+from tabular_labels.model.tables import Catalog, LabelTables, Structure
+
+__all__ = ["REPLACED", "EditSet", "check_edits", "packed_places"]
+
+REPLACED: Mapping[str, pl.DataType | type[pl.DataType]] = MappingProxyType(
+    {
+        "video_id": pl.UInt32,
+        "frame_idx": pl.Int64,
+        "points": pl.Boolean,
+        "removed": pl.List(pl.UInt32),
+    }
+)
+"""Columns of the list of places that changed, see `EditSet`."""
+
+
+@dataclass(frozen=True)
+class EditSet:
+    """The new rows of every place whose frames or instances changed.
+
+    A place is a ``(video_id, frame_idx)``. Where ``points`` is true, the points of its
+    instances are here too; so it is also where the place was emptied. Where it is
+    false, points stay as they were kept, but for those of the instances in ``removed``:
+    that is allowed only when the remaining instances are the same ids in the same
+    order as there.
+
+    Ids are those of the project and are never given to other rows again; an instance
+    that comes back (an edit was undone) comes with ``points`` true. ``position`` of a
+    frame is what it was when it was read, new frames stand above all that the project
+    ever had: positions order the list, gaps in them mean nothing.
+
+    Attributes:
+        catalog: The small tables of the new state.
+        replaced: The places: ``video_id`` (UInt32), ``frame_idx`` (Int64), ``points``
+            (Boolean), ``removed`` (List(UInt32)), sorted and unique.
+        frames: In-memory columns of all frames now at these places, canonical order.
+        instances: In-memory columns of all their instances, canonical order.
+        points: In-memory columns of the points of those instances whose place has
+            ``points`` true, canonical order.
+        counts: Rows of the whole new state.
+    """
+
+    catalog: Catalog
+    replaced: pl.DataFrame
+    frames: pl.DataFrame
+    instances: pl.DataFrame
+    points: pl.DataFrame
+    counts: Counts
+
+    def __post_init__(self) -> None:
+        """Check columns and dtypes of every table."""
+        for each in (schema.FRAMES, schema.INSTANCES, schema.POINTS):
+            object.__setattr__(self, each.name, schema.conform(getattr(self, each.name), each))
+        found = dict(self.replaced.schema)
+        if found != dict(REPLACED):
+            table, expected = "replaced", str(dict(REPLACED))
+            raise SchemaMismatchError(table, str(found), expected)
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The frames and instances with their offsets; points are not in their order."""
+        return Structure(self.frames, self.instances, self.catalog.n_nodes)
+
+    @cached_property
+    def has_points(self) -> BoolArray:
+        """Which frames have their points here: bool, ``(n_frames,)``."""
+        places = packed_places(self.replaced)
+        at = np.searchsorted(places, packed_places(self.frames))
+        known = np.append(self.replaced["points"].to_numpy(), False)
+        is_here: BoolArray = known[at]
+        return is_here
+
+    @cached_property
+    def with_points(self) -> LabelTables:
+        """The frames whose points are here, their instances and points, as tables."""
+        mine = np.repeat(self.has_points, np.diff(self.structure.instance_offsets))
+        return LabelTables(
+            self.catalog,
+            self.frames.filter(pl.Series(self.has_points)),
+            self.instances.filter(pl.Series(mine)),
+            self.points,
+        )
+
+
+def packed_places(table: pl.DataFrame) -> IntArray:
+    """Pack ``video_id`` and ``frame_idx`` (below 2**32) into ordered numbers (uint64).
+
+    Examples:
+        >>> packed_places(pl.DataFrame({"video_id": [1], "frame_idx": [5]})).tolist()
+        [4294967301]
+    """
+    video = table["video_id"].to_numpy().astype(np.uint64)
+    packed: IntArray = (video << np.uint64(32)) | table["frame_idx"].to_numpy().astype(np.uint64)
+    return packed
+
+
+def check_edits(edits: EditSet) -> list[Violation]:
+    """List the rules that a set of edits breaks, as far as it alone can say.
+
+    Args:
+        edits: With the right columns.
+
+    Returns:
+        One violation for each broken rule; empty when all hold.
+
+    Examples:
+        >>> none = pl.DataFrame(schema=REPLACED)
+        >>> tables = LabelTables()
+        >>> large = (tables.frames, tables.instances, tables.points)
+        >>> check_edits(EditSet(tables.catalog, none, *large, Counts(0, 0, 0)))
+        []
+    """
+    found = _check_replaced(edits.replaced)
+    if found:
+        return found
+    # Predictions may be in frames that were not edited.
+    alone = edits.instances.with_columns(from_predicted=pl.lit(None, pl.UInt32))
+    structure = Structure(edits.frames, alone, edits.catalog.n_nodes)
+    found = check_structure(edits.catalog, structure)
+    if found:
+        return found
+    lost = edits.frames.join(edits.replaced, on=["video_id", "frame_idx"], how="anti")
+    if lost.height:
+        rule = "every frame is at a place that was replaced"
+        return [Violation("frames", rule, lost.height, _sample(lost))]
+    return _check_removed(edits) + check_points(edits.with_points)
+
+
+def _check_replaced(replaced: pl.DataFrame) -> list[Violation]:
+    nulls = sum(replaced.null_count().row(0))
+    if nulls:
+        return [Violation("replaced", "nothing is null", nulls)]
+    is_far = ~pl.col("frame_idx").is_between(0, FRAME_IDX_STOP, closed="left")
+    far = replaced.filter(is_far)
+    if far.height:
+        rule = "frame_idx is at least 0 and below 2**32 - 1"
+        return [Violation("replaced", rule, far.height, _sample(far))]
+    keys = packed_places(replaced)
+    low = replaced[1:].filter(pl.Series(keys[1:] <= keys[:-1]))
+    if low.height:
+        rule = "places are sorted and unique"
+        return [Violation("replaced", rule, low.height, _sample(low))]
+    return []
+
+
+def _check_removed(edits: EditSet) -> list[Violation]:
+    removed = edits.replaced["removed"].explode(empty_as_null=False).to_numpy()
+    there = rows_of_ids(edits.instances["instance_id"].to_numpy(), removed) >= 0
+    if not there.any():
+        return []
+    sample = tuple(f"instance_id={key}" for key in removed[there][:5].tolist())
+    rule = "a removed instance is not among the new rows"
+    return [Violation("replaced", rule, int(there.sum()), sample)]
+
+
+def _sample(places: pl.DataFrame) -> tuple[str, ...]:
+    return tuple(map(str, places.select("video_id", "frame_idx").head(5).rows()))

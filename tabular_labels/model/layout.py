@@ -1,0 +1,66 @@
+"""Points of instances in the order of another skeleton's nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import IntArray
+from tabular_labels.model.buffers import float_values, nullable
+
+__all__ = ["NodeMap", "lay_out"]
+
+
+@dataclass(frozen=True)
+class NodeMap:
+    """What a skeleton becomes.
+
+    Attributes:
+        skeleton_id: Key of the skeleton that it becomes.
+        nodes: For each node of that one, its place among the own nodes, -1 for none;
+            None when nodes stay as they are. int64, ``(n_nodes,)``.
+        n_nodes: How many nodes there are before.
+    """
+
+    skeleton_id: int
+    nodes: IntArray | None
+    n_nodes: int
+
+    @property
+    def n_after(self) -> int:
+        """How many nodes there are after."""
+        return self.n_nodes if self.nodes is None else len(self.nodes)
+
+
+def lay_out(points: pl.DataFrame, nodes: NodeMap) -> pl.DataFrame:
+    """Lay the points of instances of one skeleton out by the nodes of another.
+
+    Args:
+        points: Columns of points, ``n_nodes`` rows for each instance.
+        nodes: What the skeleton becomes.
+
+    Returns:
+        ``n_after`` rows for each instance. Nodes that are not there before are missing
+        points: null coordinates and score, neither visible nor complete.
+
+    Examples:
+        >>> points = pl.DataFrame({"x": [1.0, 2.0], "visible": [True, True]})
+        >>> lay_out(points, NodeMap(0, np.array([1, -1, 0]), 2))["x"].to_list()
+        [2.0, None, 1.0]
+    """
+    if nodes.nodes is None:
+        return points
+    n = points.height // nodes.n_nodes if nodes.n_nodes else 0
+    is_there = np.tile(nodes.nodes >= 0, n)
+    start = np.repeat(np.arange(n) * nodes.n_nodes, nodes.n_after)
+    rows = start + np.tile(np.maximum(nodes.nodes, 0), n)
+    columns = []
+    for column in points.get_columns():
+        if column.dtype == pl.Boolean:
+            columns.append(pl.Series(column.name, column.to_numpy()[rows] & is_there))
+        else:
+            values = np.where(is_there, float_values(column)[rows], np.nan)
+            columns.append(nullable(column.name, values))
+    return pl.DataFrame(columns)

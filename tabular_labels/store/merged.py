@@ -1,0 +1,212 @@
+"""A source made of several: merged frames and instances over the points of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.layout import NodeMap, lay_out
+from tabular_labels.model.offsets import offsets_of_counts, ranges
+from tabular_labels.model.source import Counts, Source
+from tabular_labels.model.tables import Catalog, LabelTables, Structure
+
+__all__ = ["MergedSource", "Parent", "merge_sources"]
+
+_LONG = 64  # instances; runs that are longer on average are copied as slices
+_COLUMNS = ("x", "y", "visible", "complete", "score")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """One of the sources, with the structure whose rows are taken.
+
+    Attributes:
+        source: Where its points are.
+        structure: Its frames and instances.
+        skeletons: What its skeletons become, by ``skeleton_id`` there.
+    """
+
+    source: Source
+    structure: Structure
+    skeletons: Mapping[int, NodeMap]
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """A point table, and how its points are laid out here."""
+
+    source: Source
+    part: int | None
+    nodes: NodeMap | None
+
+
+class MergedSource:
+    """Frames and instances of its own over the points of several sources."""
+
+    def __init__(self, catalog: Catalog, structure: Structure, origins: Sequence[_Origin]) -> None:
+        self.catalog = catalog
+        self.structure = structure
+        self.origins = tuple(origins)
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the large tables."""
+        structure = self.structure
+        return Counts(
+            structure.frames.height, structure.instances.height, int(structure.point_offsets[-1])
+        )
+
+    @property
+    def origin(self) -> str | None:
+        """A file below; the first there is."""
+        found = (origin.source.origin for origin in self.origins)
+        return next((path for path in found if path is not None), None)
+
+    def load_structure(self) -> Structure:
+        """Return the structure."""
+        return self.structure
+
+    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
+        """Leave it to the structure."""
+        del video_id, frame_idx
+        return None
+
+    def scan(self, table: str) -> pl.LazyFrame | None:
+        """Leave it to the structure and `read_points`."""
+        del table
+        return None
+
+    def read_points(
+        self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        """Read from each source what it has, and put it in order."""
+        assert part is not None, "merged structures name their origins"
+        numbers = np.unique(part).tolist() or [0]
+        tables = []
+        for number in numbers if self.origins else ():
+            rows = slice(None) if len(numbers) == 1 else part == number
+            tables.append(self._read(self.origins[number], start[rows], count[rows], columns))
+        if len(tables) == 1:
+            return tables[0]
+        if not tables:
+            return LabelTables().points.select(columns)
+        return _interleave(tables, np.searchsorted(numbers, part), count)
+
+    def _read(
+        self, origin: _Origin, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        part = None if origin.part is None else np.full(len(start), origin.part, np.int64)
+        if origin.nodes is None:
+            return origin.source.read_points(part, start, count, columns)
+        own = np.full(len(start), origin.nodes.n_nodes, np.int64)
+        return lay_out(origin.source.read_points(part, start, own, columns), origin.nodes)
+
+    def load(self) -> LabelTables:
+        """Read everything."""
+        structure = self.structure
+        start = structure.point_start
+        assert start is not None, "merged structures say where points are"
+        count = np.diff(structure.point_offsets)
+        points = self.read_points(structure.part, start, count, _COLUMNS)
+        return LabelTables(self.catalog, structure.frames, structure.instances, points)
+
+
+def merge_sources(
+    catalog: Catalog,
+    frames: pl.DataFrame,
+    instances: pl.DataFrame,
+    parents: Sequence[Parent],
+    number: BoolArray | IntArray,
+    row: IntArray,
+) -> MergedSource:
+    """Make a source of merged frames and instances.
+
+    Args:
+        catalog: The merged small tables.
+        frames: Merged frames, in canonical order.
+        instances: Merged instances, in canonical order.
+        parents: Where instances come from.
+        number: The number of each instance's parent.
+        row: Each instance's row there.
+    """
+    origins: list[_Origin] = []
+    part = np.empty(len(row), np.uint16)
+    start = np.empty(len(row), np.int64)
+    for place, parent in enumerate(parents):
+        mine = np.flatnonzero(np.asarray(number) == place)
+        start[mine] = _starts(parent.structure)[row[mine]]
+        codes, parts = _codes(parent, row[mine])
+        for code in parts:
+            part[mine[codes == code]] = _place(origins, _origin(parent, code))
+    structure = Structure(frames, instances, catalog.n_nodes, part, start)
+    return MergedSource(catalog, structure, origins)
+
+
+def _starts(structure: Structure) -> IntArray:
+    if structure.point_start is not None:
+        return structure.point_start
+    return structure.point_offsets[:-1]
+
+
+def _codes(parent: Parent, rows: IntArray) -> tuple[IntArray, list[int]]:
+    """Number point table and skeleton of each row in one; skeletons only if nodes move."""
+    codes = np.zeros(len(rows), np.int64)
+    if parent.structure.part is not None:
+        codes += (parent.structure.part[rows].astype(np.int64) + 1) << 16
+    if any(nodes.nodes is not None for nodes in parent.skeletons.values()):
+        codes += parent.structure.instances["skeleton_id"].to_numpy()[rows]
+    if not codes.any():
+        return codes, [0] if len(codes) else []
+    return codes, np.unique(codes).tolist()
+
+
+def _origin(parent: Parent, code: int) -> _Origin:
+    part, skeleton = (code >> 16) - 1, code & 0xFFFF
+    nodes = parent.skeletons.get(skeleton)
+    nodes = nodes if nodes is not None and nodes.nodes is not None else None
+    if isinstance(parent.source, MergedSource) and nodes is None:
+        return parent.source.origins[part]  # nothing between this and where the points are
+    return _Origin(parent.source, part if part >= 0 else None, nodes)
+
+
+def _place(origins: list[_Origin], origin: _Origin) -> int:
+    for place, known in enumerate(origins):
+        if (known.source, known.part) == (origin.source, origin.part) and (
+            known.nodes is origin.nodes
+        ):
+            return place
+    origins.append(origin)
+    return len(origins) - 1
+
+
+def _interleave(tables: Sequence[pl.DataFrame], which: IntArray, count: IntArray) -> pl.DataFrame:
+    """Put the points of instances, which stand in order in several tables, in order."""
+    first = np.flatnonzero(np.diff(which, prepend=-1))
+    columns = tables[0].columns
+    if len(first) * _LONG <= len(which):
+        points = offsets_of_counts(count)
+        lengths = np.diff(points[np.append(first, len(which))]).tolist()
+        cursor = [0] * len(tables)
+        pieces = []
+        for table, length in zip(which[first].tolist(), lengths, strict=True):
+            pieces.append((table, cursor[table], length))
+            cursor[table] += length
+        made = [
+            pl.concat([tables[t][name].slice(at, n) for t, at, n in pieces], rechunk=True)
+            for name in columns
+        ]
+        return pl.DataFrame(made)
+    starts = np.empty(len(which), np.int64)
+    before = 0
+    for number, table in enumerate(tables):
+        mine = which == number
+        starts[mine] = before + offsets_of_counts(count[mine])[:-1]
+        before += table.height
+    rows = ranges(starts, count)
+    return pl.DataFrame(
+        [pl.concat([table[name] for table in tables]).gather(rows) for name in columns]
+    )

@@ -1,0 +1,100 @@
+"""Swapping tracks over a range of frames."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import IntArray
+from tabular_labels.bulk import replace_instances
+from tabular_labels.model.buffers import key_values
+from tabular_labels.store.records import NONE
+from tabular_labels.store.store import Store
+
+__all__ = ["swap_tracks", "with_tracks"]
+
+# Ranges of up to this many frames are edited frame by frame.
+SINGLE_FRAMES = 200
+
+
+def swap_tracks(
+    store: Store,
+    video_id: int,
+    new: int,
+    old: int | None,
+    pseudo: int | None,
+    frame_range: tuple[int, int],
+) -> None:
+    """Swap two tracks on a range of frames, see `Labels.track_swap`.
+
+    Args:
+        store: The labels' rows, inside a step.
+        video_id: The video.
+        new: Key of the new track, -1 for none.
+        old: Key of the old track, None for an unknown one.
+        pseudo: Instead of ``old``: untracked instances at this place of their frame.
+        frame_range: ``(start, stop)``, half-open.
+    """
+    start, stop = frame_range
+    if stop - start <= SINGLE_FRAMES:
+        for frame_idx in range(start, stop):
+            for frame in store.find(video_id, frame_idx):
+                _swap_in_frame(store, frame, new, old, pseudo)
+        return
+    snapshot = store.snapshot
+    frames, instances = snapshot.frames, snapshot.structure.instances
+    span = frames.rows_of_video.get(video_id, (0, 0))
+    first, last = (bisect_left(frames.frame_idx, index, *span) for index in (start, stop))
+    begin, end = frames.instance_start[first], frames.instance_start[last]
+    rows = slice(begin, end)
+    track = key_values(instances["track_id"][rows])
+    idx = instances["instance_idx"][rows].to_numpy()
+    changed = _swapped(track, idx, new, old, pseudo)
+    if not np.array_equal(changed, track):
+        replace_instances(store, with_tracks(instances, begin, end, changed))
+
+
+def _swap_in_frame(store: Store, frame: int, new: int, old: int | None, pseudo: int | None) -> None:
+    handles = list(store.instances_of(frame))
+    track = np.array([store.instance_record(handle).track_id for handle in handles], np.int64)
+    changed = _swapped(track, np.arange(len(track)), new, old, pseudo)
+    for k in np.flatnonzero(changed != track).tolist():
+        record = store.instance_record(handles[k])
+        store.put_instance(handles[k], record._replace(track_id=int(changed[k])))
+
+
+def _swapped(
+    track: IntArray, place: IntArray, new: int, old: int | None, pseudo: int | None
+) -> IntArray:
+    changed = track.copy()
+    if pseudo is not None:
+        changed[(track == NONE) & (place == pseudo)] = new
+        return changed
+    if old is None:
+        return changed
+    changed[track == old] = new
+    if new != NONE:
+        changed[track == new] = old
+    return changed
+
+
+def with_tracks(instances: pl.DataFrame, start: int, stop: int, track: IntArray) -> pl.DataFrame:
+    """Return instances with other tracks in some rows: only these are made anew.
+
+    Args:
+        instances: Instances.
+        start: First row.
+        stop: One past the last row.
+        track: Keys, -1 for untracked; int64, ``(stop - start,)``.
+    """
+    column = instances["track_id"]
+    values = np.where(track < 0, 0, track).astype(np.uint32)
+    new = pl.Series("track_id", values)
+    if bool((track < 0).any()):
+        new = pl.select(pl.when(pl.lit(pl.Series(track >= 0))).then(pl.lit(new))).to_series()
+    parts = [column.slice(0, start), new.rename("track_id"), column.slice(stop)]
+    # Pieces are kept as they are, until there are so many that finding one takes time.
+    joined = pl.concat([part for part in parts if len(part)], rechunk=column.n_chunks() > 64)
+    return instances.with_columns(joined)

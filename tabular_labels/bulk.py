@@ -16,7 +16,15 @@ from tabular_labels.store.fold import Folded
 from tabular_labels.store.rows import Handles
 from tabular_labels.store.store import Store
 
-__all__ = ["keep_rows", "remove_frames", "remove_instances", "reorder_frames", "replace_instances"]
+__all__ = [
+    "keep_rows",
+    "remove_frames",
+    "remove_instances",
+    "reorder_frames",
+    "replace_frames",
+    "replace_instances",
+    "replace_points",
+]
 
 # Up to this many rows are edited one by one, at 10 to 20 microseconds each.
 SINGLE_EDITS = 500
@@ -167,4 +175,28 @@ def replace_instances(store: Store, instances: pl.DataFrame) -> None:
     folded = store.folded
     with store.step():
         snapshot = folded.snapshot.with_instances(instances)
+        store.rebase(Folded(snapshot, folded.frames, folded.instances))
+
+
+def replace_frames(store: Store, frames: pl.DataFrame) -> None:
+    """Give the frames of the snapshot of now other values; places and keys stay."""
+    folded = store.folded
+    old = folded.snapshot.structure
+    structure = Structure(frames, old.instances, old.n_nodes, old.part, old.point_start)
+    with store.step():
+        snapshot = folded.snapshot.restricted(structure.with_offsets(old.instance_offsets))
+        store.rebase(Folded(snapshot, folded.frames, folded.instances))
+
+
+def replace_points(store: Store, rows: IntArray, points: pl.DataFrame) -> None:
+    """Give some instances of the snapshot of now other points.
+
+    Args:
+        store: The labels' rows.
+        rows: Instance rows, ascending.
+        points: In-memory columns of all their points, in order.
+    """
+    folded = store.folded
+    with store.step():
+        snapshot = folded.snapshot.with_points(rows, points)
         store.rebase(Folded(snapshot, folded.frames, folded.instances))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,10 +12,11 @@ import polars as pl
 from tabular_labels._types import IntArray
 from tabular_labels.bulk import replace_instances
 from tabular_labels.model.buffers import key_values
+from tabular_labels.model.objects import Objects
 from tabular_labels.store.records import NONE
 from tabular_labels.store.store import Store
 
-__all__ = ["swap_tracks", "with_tracks"]
+__all__ = ["drop_tracks", "swap_tracks", "with_tracks"]
 
 # Ranges of up to this many frames are edited frame by frame.
 SINGLE_FRAMES = 200
@@ -78,6 +81,21 @@ def _swapped(
     if new != NONE:
         changed[track == new] = old
     return changed
+
+
+def drop_tracks(store: Store, keys: Collection[int]) -> None:
+    """Take tracks that no instance has out of the list of tracks."""
+    if not keys:
+        return
+    objects, catalog = store.objects, store.catalog
+    kept = {key: track for key, track in objects.track_by_id.items() if key not in keys}
+    made = Objects(objects.video_by_id, objects.skeleton_by_id, kept)
+    made.aliases = objects.aliases
+    made.is_shared = False
+    ids = pl.Series(list(keys), dtype=pl.UInt32)
+    tracks = catalog.tracks.filter(~pl.col("track_id").is_in(ids.implode()))
+    with store.step():
+        store.put_catalog(replace(catalog, tracks=tracks), made)
 
 
 def with_tracks(instances: pl.DataFrame, start: int, stop: int, track: IntArray) -> pl.DataFrame:

@@ -14,7 +14,13 @@ from tabular_labels.model.schema import POINTS
 from tabular_labels.model.source import Counts, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["EXTRA", "ChosenFramesSource", "DerivedSource", "HiddenPointsSource"]
+__all__ = [
+    "EXTRA",
+    "ChosenFramesSource",
+    "DerivedSource",
+    "HiddenPointsSource",
+    "same_points",
+]
 
 Select: TypeAlias = Callable[[Structure, BoolArray], Structure]
 
@@ -49,9 +55,10 @@ class DerivedSource:
     ) -> None:
         self.catalog = parent.catalog if catalog is None else catalog
         self.structure = structure
-        if isinstance(parent, DerivedSource):
-            extra = parent.extra if extra is None else extra
-            has_parts, parent = parent.has_parts, parent.parent
+        beside = same_points(parent)
+        if beside is not None:
+            extra = beside.extra if extra is None else extra
+            has_parts, parent = beside.has_parts, beside.parent
         self.parent: Source = parent
         self.extra: pl.DataFrame = POINTS.empty() if extra is None else extra
         self.has_parts: bool = structure.part is not None if has_parts is None else has_parts
@@ -116,6 +123,11 @@ class DerivedSource:
         columns = tuple(POINTS.memory_columns)
         points = self.read_points(structure.part, start, np.diff(offsets), columns)
         return LabelTables.on(structure, self.catalog, points)
+
+
+def same_points(source: Source) -> DerivedSource | None:
+    """Return a derived source that hands points on as they are, None for any other."""
+    return source if type(source) is DerivedSource else None
 
 
 class HiddenPointsSource(DerivedSource):

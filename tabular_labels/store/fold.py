@@ -19,7 +19,7 @@ from tabular_labels.model.buffers import is_forked, key_values
 from tabular_labels.model.offsets import offsets_of_counts
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND, POINTS
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
-from tabular_labels.store.derived import EXTRA, DerivedSource
+from tabular_labels.store.derived import EXTRA, DerivedSource, same_points
 from tabular_labels.store.records import FrameRecord, InstanceRecord, PointValues
 from tabular_labels.store.rows import Handles, Rows
 from tabular_labels.store.snapshot import Snapshot
@@ -318,9 +318,10 @@ def _snapshot(
     start = old.point_offsets[:-1] if old.point_start is None else old.point_start
     part: IntArray = np.zeros(len(start), np.int8) if old.part is None else old.part
     extra, new_part, new_start = _extra_points(rows, edited, part, start)
-    if isinstance(base.source, DerivedSource):
-        new_start = np.where(_is_new(edited), new_start + base.source.extra.height, new_start)
-        extra = pl.concat([base.source.extra, extra])
+    beside = same_points(base.source)
+    if beside is not None:
+        new_start = np.where(_is_new(edited), new_start + beside.extra.height, new_start)
+        extra = pl.concat([beside.extra, extra])
     structure = Structure(
         frames,
         instances,

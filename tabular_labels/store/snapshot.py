@@ -13,12 +13,18 @@ from polars.io.plugins import register_io_source
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import ForkedProcessError
 from tabular_labels.model.buffers import is_forked
-from tabular_labels.model.offsets import ranges
+from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import POINTS, TABLES
 from tabular_labels.model.source import Counts, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure, order_of_list
 from tabular_labels.store.columns import FrameColumns, InstanceColumns, PointBlocks
-from tabular_labels.store.derived import ChosenFramesSource, DerivedSource, HiddenPointsSource
+from tabular_labels.store.derived import (
+    EXTRA,
+    ChosenFramesSource,
+    DerivedSource,
+    HiddenPointsSource,
+    same_points,
+)
 
 __all__ = ["Snapshot"]
 
@@ -219,6 +225,35 @@ class Snapshot:
         made._made.update({k: v for k, v in self._made.items() if k in _OF_FRAMES})
         return made
 
+    def with_points(self, rows: IntArray, points: pl.DataFrame) -> Snapshot:
+        """Hold the same rows, with other points of some instances.
+
+        Args:
+            rows: Instance rows, ascending.
+            points: In-memory columns of all points of these, in order.
+        """
+        structure, source = self.structure, self.source
+        counts = np.diff(structure.point_offsets)[rows]
+        if self.in_memory:
+            at = ranges(structure.point_offsets[:-1][rows], counts)
+            old = self.tables().points
+            joined = pl.concat([old, points.select(old.columns)])
+            order = np.arange(old.height)
+            order[at] = old.height + np.arange(points.height)
+            return Snapshot.of(LabelTables.on(structure, self.catalog, joined[order]))
+        extra = POINTS.empty()
+        has_parts = structure.part is not None
+        beside = same_points(source)
+        if beside is not None:
+            extra, has_parts = beside.extra, beside.has_parts
+        start = offsets_of_counts(counts)[:-1] + extra.height
+        part, begin = _referred(structure)
+        part[rows], begin[rows] = EXTRA, start
+        made = Structure(structure.frames, structure.instances, structure.n_nodes, part, begin)
+        made.with_offsets(structure.instance_offsets)
+        table = pl.concat([extra, points.select(extra.columns)])
+        return Snapshot(DerivedSource(source, made, self.catalog, table, has_parts=has_parts))
+
     def rows_linked_to(self, rows: IntArray) -> IntArray:
         """Return the rows of the instances that were made from these, ascending."""
         return self.instances.linked_to(rows)
@@ -326,3 +361,13 @@ class Snapshot:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start anew around the source."""
         self.__init__(**state)  # type: ignore[misc]  # pickle skips the constructor
+
+
+def _referred(structure: Structure) -> tuple[IntArray, IntArray]:
+    """Return ``part`` and ``point_start`` as arrays of their own."""
+    start = structure.point_start
+    start = structure.point_offsets[:-1].copy() if start is None else start.copy()
+    if structure.part is None:
+        return np.zeros(len(start), np.int8), start
+    part = structure.part
+    return part.astype(np.promote_types(part.dtype, np.int8)), start

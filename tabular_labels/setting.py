@@ -1,0 +1,207 @@
+"""`Labels.update`: values for all rows that a predicate chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray, Level
+from tabular_labels.bulk import replace_frames, replace_instances, replace_points
+from tabular_labels.errors import QueryError, UnknownTrackError
+from tabular_labels.levels import LevelReader
+from tabular_labels.model.buffers import key_values
+from tabular_labels.model.track import Track
+from tabular_labels.queries.filter import keep_mask, used_columns
+from tabular_labels.store.catalog_edits import track_key
+from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.store.store import Store
+from tabular_labels.tracking import with_tracks
+
+__all__ = ["SETTABLE", "chosen_rows", "set_rows", "set_values"]
+
+SETTABLE: dict[Level, dict[str, Any]] = {
+    "frames": {"is_negative": pl.Boolean},
+    "instances": {
+        "track": None,
+        "track_id": None,
+        "score": pl.Float32,
+        "tracking_score": pl.Float32,
+    },
+    "points": {
+        "x": pl.Float64,
+        "y": pl.Float64,
+        "visible": pl.Boolean,
+        "complete": pl.Boolean,
+        "score": pl.Float64,
+    },
+}
+"""Columns that `Labels.update` sets, with their dtypes."""
+
+
+def chosen_rows(snapshot: Snapshot, level: Level, where: object) -> BoolArray:
+    """Tell for which rows of a level a predicate is true; null is not.
+
+    Raises:
+        QueryError: It is no boolean expression over the level's columns.
+    """
+    counts = snapshot.counts
+    if where is None:
+        return np.ones(getattr(counts, level), np.bool_)
+    if not isinstance(where, pl.Expr):
+        message = (
+            f"found the predicate {where!r}, expected a polars expression. "
+            'Write, for example, pl.col("score") < 0.3.'
+        )
+        raise QueryError(message)
+    reader = LevelReader(snapshot, level)
+    used = used_columns(where, reader.schema()) or ["frame_idx"]
+    return keep_mask(reader.whole(used), where, ())
+
+
+def set_values(store: Store, level: Level, values: Mapping[str, Any], where: pl.Expr | None) -> int:
+    """Set columns of the rows for which a predicate is true, see `Labels.update`."""
+    unknown = [name for name in values if name not in SETTABLE[level]]
+    if unknown or not values:
+        message = (
+            f"found {list(values)} to be set on {level}, expected some of "
+            f"{list(SETTABLE[level])}. Set those."
+        )
+        raise QueryError(message)
+    if "track" in values and "track_id" in values:
+        message = "found both track and track_id, expected one of them. Leave one out."
+        raise QueryError(message)
+    rows = np.flatnonzero(chosen_rows(store.snapshot, level, where))
+    set_rows(store, level, values, rows)
+    return len(rows)
+
+
+def set_rows(store: Store, level: Level, values: Mapping[str, Any], rows: IntArray) -> None:
+    """Set columns of rows of the snapshot of now.
+
+    Args:
+        store: The labels' rows.
+        level: Whose rows.
+        values: By column: a constant, or an expression over those rows.
+        rows: Row numbers, ascending.
+    """
+    if not len(rows):
+        return
+    with store.step():
+        made = {name: _values(store, level, name, value, rows) for name, value in values.items()}
+        _APPLY[level](store, rows, made)
+
+
+def _values(store: Store, level: Level, name: str, value: Any, rows: IntArray) -> pl.Series:
+    """Work out what the chosen rows get: one value for all, or that of an expression."""
+    if name in ("track", "track_id"):
+        return _track_keys(store, value, rows)
+    dtype = SETTABLE[level][name]
+    if isinstance(value, pl.Expr):
+        found = _evaluated(store.snapshot, level, value, rows)
+    else:
+        found = pl.Series([value]).new_from_index(0, len(rows))
+    try:
+        made = found.cast(dtype)
+    except pl.exceptions.PolarsError as error:
+        message = f"{name}: found values of type {found.dtype}, expected {dtype}. Cast them."
+        raise QueryError(message) from error
+    made = made.fill_nan(None) if made.dtype.is_float() else made
+    if made.dtype == pl.Boolean and made.null_count():
+        message = f"{name}: found {made.null_count()} nulls, expected true or false. Fill them."
+        raise QueryError(message)
+    return made
+
+
+def _evaluated(snapshot: Snapshot, level: Level, value: pl.Expr, rows: IntArray) -> pl.Series:
+    reader = LevelReader(snapshot, level)
+    used = used_columns(value, reader.schema()) or ["frame_idx"]
+    table = reader.whole(used)[rows].select(value.alias("value"))
+    if table.height == 1 and len(rows) != 1:
+        return table.to_series().new_from_index(0, len(rows))
+    if table.height != len(rows):
+        message = f"found {table.height} values for {len(rows)} rows, expected one for each."
+        raise QueryError(message)
+    return table.to_series()
+
+
+def _track_keys(store: Store, value: Any, rows: IntArray) -> pl.Series:
+    """Return keys of tracks, -1 for none, for a track, a name, None or an expression."""
+    if value is None or isinstance(value, Track):
+        return pl.Series(np.full(len(rows), track_key(store, value), np.int64))
+    if isinstance(value, str):
+        return pl.Series(np.full(len(rows), _key_of_name(store, value), np.int64))
+    if not isinstance(value, pl.Expr):
+        message = (
+            f"track: found {value!r}, expected a Track, a name, None or an expression. "
+            "Use one of `labels.tracks`."
+        )
+        raise QueryError(message)
+    found = _evaluated(store.snapshot, "instances", value, rows)
+    if found.dtype.is_integer():
+        keys = key_values(found.cast(pl.UInt32))
+        lost = np.setdiff1d(keys[keys >= 0], list(store.objects.track_by_id))
+        if len(lost):
+            raise UnknownTrackError(int(lost[0]), list(store.objects.track_by_id))
+        return pl.Series(keys)
+    names = found.cast(pl.String)
+    keys_of = {name: _key_of_name(store, name) for name in names.drop_nulls().unique().sort()}
+    return names.replace_strict(keys_of | {None: -1}, return_dtype=pl.Int64)
+
+
+def _key_of_name(store: Store, name: str) -> int:
+    """Return the key of the only track of that name; a new name makes a new track."""
+    same = [key for key, track in store.objects.track_by_id.items() if track.name == name]
+    if len(same) > 1:
+        message = f"track: found {len(same)} tracks named {name!r}, expected one. Pass a Track."
+        raise QueryError(message)
+    return same[0] if same else track_key(store, Track(0, name))
+
+
+def _set_frames(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:
+    frames = store.snapshot.structure.frames
+    replace_frames(store, frames.with_columns(_scattered(frames, rows, values)))
+
+
+def _set_instances(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:
+    instances = store.snapshot.structure.instances
+    track = values.pop("track", values.pop("track_id", None))
+    if track is not None:
+        keys = key_values(instances["track_id"]).copy()
+        keys[rows] = track.to_numpy()
+        instances = with_tracks(instances, 0, instances.height, keys)
+    replace_instances(store, instances.with_columns(_scattered(instances, rows, values)))
+
+
+def _set_points(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:
+    structure = store.snapshot.structure
+    offsets = structure.point_offsets
+    touched = np.unique(np.searchsorted(offsets, rows, side="right") - 1)
+    points = store.snapshot.read_points(("x", "y", "visible", "complete", "score"), touched)
+    counts = np.diff(offsets)[touched]
+    # Where each chosen point stands among those that were read.
+    starts = np.cumsum(counts) - counts
+    mine = np.searchsorted(touched, np.searchsorted(offsets, rows, side="right") - 1)
+    at = starts[mine] + rows - offsets[touched[mine]]
+    replace_points(store, touched, points.with_columns(_scattered(points, at, values)))
+
+
+def _scattered(
+    table: pl.DataFrame, rows: IntArray, values: dict[str, pl.Series]
+) -> list[pl.Series]:
+    made = []
+    for name, new in values.items():
+        column = table[name].clone().scatter(rows, new.cast(table[name].dtype))
+        # By way of NaN, so that NaN lies under the nulls as everywhere else.
+        is_float = column.dtype.is_float()
+        made.append(column.fill_null(float("nan")).fill_nan(None) if is_float else column)
+    return [column.alias(name) for column, name in zip(made, values, strict=True)]
+
+
+_APPLY: dict[Level, Any] = {
+    "frames": _set_frames,
+    "instances": _set_instances,
+    "points": _set_points,
+}

@@ -63,6 +63,10 @@ class Files:
             f"{n_videos}.parquet", lambda path: tl.write_parquet(self.labels(n_videos), path)
         )
 
+    def other(self, name: str, make: Callable[[Path], Any]) -> Path:
+        """Return a file that is made as told, under a name of its own."""
+        return self._kept(name, make)
+
     def forget(self) -> None:
         """Let go of the tables in memory."""
         _built.clear()

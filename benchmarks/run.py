@@ -22,6 +22,7 @@ from benchmarks import (
     bench_parquet,
     bench_read,
     bench_tables,
+    bench_video,
     bench_write,
 )
 from benchmarks.bench import Bench
@@ -43,6 +44,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "parquet": bench_parquet.run,
         "write": bench_write.run,
         "filter": bench_filter.run,
+        "video": bench_video.run,
     }
 )
 

@@ -28,7 +28,7 @@ from tabular_labels.queries.split_groups import (
     require_count,
     unite_groups,
 )
-from tabular_labels.store.derived import ChosenFramesSource
+from tabular_labels.store.derived import ChosenFramesSource, DerivedSource
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["SplitBy", "SplitRules", "Stratify", "deal", "folds", "frame_places", "take"]
@@ -228,9 +228,12 @@ def take(snapshot: Snapshot, kept: BoolArray) -> Snapshot:
         kept: Which frames, in canonical order.
 
     Returns:
-        Rows in memory for rows in memory; of a scan, a choice that reads nothing yet.
+        Rows in memory for rows in memory; of a file, a choice that reads nothing yet.
     """
     if not snapshot.in_memory:
+        if isinstance(snapshot.source, DerivedSource):
+            # It has points of its own, beside which later edits put theirs.
+            return snapshot.restricted(select_instances(snapshot.structure, kept))
         return Snapshot(ChosenFramesSource(snapshot, kept, select_instances))
     tables = snapshot.tables()
     structure = select_instances(tables.structure, kept)

@@ -137,6 +137,33 @@ def test_a_part_of_a_scan_can_be_filtered_split_and_saved(
     assert tl.load_file(tmp_path / "b.slp").equals(mine)
 
 
+def test_edited_labels_are_split_and_their_parts_edited(labels: tl.Labels, tmp_path: Path) -> None:
+    def work(whole: tl.Labels) -> list[tl.Labels]:
+        add(whole, 0, 5_000)
+        part, rest = whole.split(0.5, seed=1)
+        add(part, 1, 6_000)
+        deeper, _ = part.split(0.7, seed=2)
+        add(deeper, 2, 7_000)
+        return [whole, part, rest, deeper]
+
+    tl.write_parquet(labels, tmp_path / "a.parquet")
+    made = work(tl.scan_parquet(tmp_path / "a.parquet"))
+    assert all(one.is_scanned for one in made)
+    for one, expected in zip(made, work(labels.copy()), strict=True):
+        assert one.collect().equals(expected)
+        added = one.to_polars("points", ["frame_idx", "x"]).filter(pl.col("frame_idx") >= 5_000)
+        assert added["x"].to_list() == added["frame_idx"].cast(pl.Float64).to_list()
+    assert len(labels) == 240
+
+
+def add(labels: tl.Labels, video: int, start: int) -> None:
+    """Append frames whose points tell where they belong."""
+    skeleton = labels.skeletons[0]
+    for k in range(start, start + 10):
+        points = [[k, node] for node in range(len(skeleton))]
+        labels.append(tl.LabeledFrame(labels.videos[video], k, [tl.Instance(skeleton, points)]))
+
+
 def test_videos_stay_whole(labels: tl.Labels) -> None:
     first, second = labels.split(0.75, seed=0, by="video")
     assert [len({f.video for f in part}) for part in (first, second)] == [3, 1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tabular_labels import LabelTables
 from tabular_labels._types import BoolArray, FloatArray, IntArray
 
 __all__ = [
+    "cut_frames",
     "dense_arrays",
     "filter_frames",
     "filter_instances",
@@ -30,8 +32,10 @@ __all__ = [
     "parquet_tables",
     "points_table",
     "read_instances",
+    "split_frames",
     "track_runs",
     "values_of",
+    "with_shifts",
     "write_parquet",
 ]
 
@@ -265,6 +269,73 @@ def _kept(tables: LabelTables, frames: pl.DataFrame, kept: BoolArray) -> LabelTa
     )
     mask = pl.Series(np.repeat(kept, tables.catalog.nodes.height))
     return LabelTables(tables.catalog, frames, instances, tables.points.filter(mask))
+
+
+def split_frames(tables: LabelTables, share: float, seed: int) -> tuple[LabelTables, LabelTables]:
+    """Deal frames out by their hash."""
+    n = tables.frames.height
+    keys = [tables.frames[name].to_numpy() for name in ("video_id", "frame_idx")]
+    state = _mixed(np.full(n, seed, np.uint64))
+    for key in (*keys, np.zeros(n, np.uint64)):
+        state = _mixed(state ^ key.astype(np.uint64))
+    size = round(share * n)
+    first = state < np.partition(state, size)[size]
+    return cut_frames(tables, (first, ~first))
+
+
+def _mixed(values: np.ndarray[Any, np.dtype[np.uint64]]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def cut_frames(
+    tables: LabelTables, masks: tuple[BoolArray, BoolArray]
+) -> tuple[LabelTables, LabelTables]:
+    """Cut tables by masks of whole frames, whose instances keep their places and links."""
+    counts, n_nodes = _instances_of_frames(tables), tables.catalog.nodes.height
+
+    def cut(mask: BoolArray) -> LabelTables:
+        kept = np.repeat(mask, counts)
+        frames = tables.frames.filter(pl.Series(mask))
+        return LabelTables(
+            tables.catalog,
+            frames.with_columns(position=pl.int_range(pl.len(), dtype=pl.UInt32)),
+            tables.instances.filter(pl.Series(kept)),
+            tables.points.filter(pl.Series(np.repeat(kept, n_nodes))),
+        )
+
+    first, second = map(cut, masks)
+    return first, second
+
+
+def with_shifts(tables: LabelTables, n_shifts: int) -> LabelTables:
+    """Cut the frames into shifts of equal length, each with tracks of its own, in chains.
+
+    Within a shift the animals change one by one, so that its frames hang together only
+    through those in between.
+    """
+    n_steps = 8
+    counts = _instances_of_frames(tables)
+    frame = np.repeat(np.arange(tables.frames.height), counts)
+    step = frame * n_shifts * n_steps // tables.frames.height
+    shift, animal = step // n_steps, tables.instances["track_id"].to_numpy()
+    track = shift * (n_steps + 4) + step % n_steps + animal
+    names = np.arange(n_shifts * (n_steps + 4))
+    catalog = replace(
+        tables.catalog,
+        tracks=pl.DataFrame(
+            {
+                "track_id": names.astype(np.uint32),
+                "name": [f"animal {k}" for k in names.tolist()],
+                "spawned_on": np.zeros(len(names), np.int64),
+            },
+            schema=tables.catalog.tracks.schema,
+        ),
+    )
+    instances = tables.instances.with_columns(track_id=pl.Series(track.astype(np.uint32)))
+    return LabelTables(catalog, tables.frames, instances, tables.points)
 
 
 def open_frames(tables: LabelTables) -> Callable[[int, int], tuple[int, int] | None]:

@@ -47,6 +47,27 @@ def structure(path: str) -> dict[str, Any]:
     }
 
 
+def split(path: str, how: str) -> dict[str, Any]:
+    """Open a file or project and split it."""
+    import tabular_labels as tl
+
+    ways: dict[str, dict[str, Any]] = {
+        "": {},
+        "by video": {"by": "video"},
+        "in blocks": {"blocks": 10, "gap": 30},
+    }
+    labels = tl.scan_slp(path) if path.endswith(".slp") else tl.scan_parquet(path)
+    cpu = time.process_time()
+    parts = labels.split(0.8, seed=0, **ways[how])
+    cpu = time.process_time() - cpu
+    return {
+        "cpu": cpu,
+        "answer": [len(part) for part in parts],
+        "scanned": all(part.is_scanned for part in parts),
+        "resident": _peak(),
+    }
+
+
 def _scanned(path: str) -> tuple[Any, dict[str, Any]]:
     import tabular_labels as tl
     from tabular_labels.io import slp_scan  # loading modules is not opening a file
@@ -72,6 +93,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "imports": imports,
     "scan": scan,
     "structure": structure,
+    "split": split,
 }
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from benchmarks import (
     bench_occupancy,
     bench_parquet,
     bench_read,
+    bench_split,
     bench_tables,
     bench_video,
     bench_write,
@@ -45,6 +46,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "write": bench_write.run,
         "filter": bench_filter.run,
         "video": bench_video.run,
+        "split": bench_split.run,
     }
 )
 

@@ -24,7 +24,7 @@ _SHARE = 0.8
 _OTHERS: dict[str, dict[str, Any]] = {
     'by="video"': {"by": "video"},
     'by="track"': {"by": "track"},
-    "by an expression": {"by": pl.col("frame_idx") // 100},
+    "by an expression": {"by": pl.col("frame_idx") // 10},
     "blocks=10, gap=30": {"blocks": 10, "gap": 30},
     'stratify="kind"': {"stratify": "kind"},
 }
@@ -59,7 +59,7 @@ def _plain(bench: Bench) -> None:
 
 def _other(bench: Bench, name: str, options: dict[str, Any]) -> None:
     """Hold a split against cutting by masks that are known already."""
-    tables = _cut_into_shifts(bench) if options.get("by") == "track" else bench.files.tables()
+    tables = _cut_into_shifts(bench) if name == 'by="track"' else bench.files.tables()
 
     def prepare() -> Callable[[], tuple[tl.Labels, tl.Labels]]:
         labels = labels_of(tables)
@@ -99,8 +99,8 @@ def _keep_their_rules(bench: Bench, name: str, labels: tl.Labels, options: dict[
     if "by" in options:
         key = {"video": pl.col("video_id"), "track": pl.col("track_id")}
         by = options["by"]
-        level: Any = "instances" if by == "track" else "frames"
         wanted = key[by] if isinstance(by, str) else by
+        level: Any = "instances" if name == 'by="track"' else "frames"
         groups = [set(part.lazy(level).select(wanted).collect().rows()) for part in (first, second)]
         bench.check(work, len(groups[0] & groups[1]), 0)
 

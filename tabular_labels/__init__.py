@@ -4,6 +4,9 @@ from tabular_labels.data_cache import LabelsDataCache
 from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning
 from tabular_labels.exchange import read_json, write_json
 from tabular_labels.labels import Labels
+from tabular_labels.merge_many import merge
+from tabular_labels.merge_match import Match
+from tabular_labels.merge_report import MergePlan, MergeReport
 from tabular_labels.model.backends import (
     HDF5Video,
     ImageSequenceVideo,
@@ -42,7 +45,10 @@ __all__ = [
     "LabeledFrame",
     "Labels",
     "LabelsDataCache",
+    "Match",
     "MediaVideo",
+    "MergePlan",
+    "MergeReport",
     "Node",
     "NumpyVideo",
     "Point",
@@ -57,6 +63,7 @@ __all__ = [
     "Video",
     "leakage_report",
     "load_file",
+    "merge",
     "read_json",
     "read_parquet",
     "read_slp",

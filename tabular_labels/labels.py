@@ -13,7 +13,7 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.encode import encode
 from tabular_labels.files import read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
-from tabular_labels.labels_formats import LabelsFormats
+from tabular_labels.labels_merge_classic import LabelsMergeClassic
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.source import MemorySource
@@ -30,7 +30,7 @@ from tabular_labels.views import LabeledFrame
 __all__ = ["Labels"]
 
 
-class Labels(LabelsFormats):
+class Labels(LabelsMergeClassic):
     """A project of pose-tracking labels: videos, skeletons, tracks, frames, instances.
 
     Rows live in tables; frames and instances are views of them, made when they are

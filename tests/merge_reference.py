@@ -213,9 +213,9 @@ class _Merge:
     def _mark(self, here: list[Row], frames: list[Row], added: list[Row]) -> None:
         target = here[-1]
         kept = [one for one in target["instances"] if not has(self.dropped, one)]
-        if any(frame["is_negative"] for frame in frames) and not any(
-            one["kind"] == "user" for one in kept
-        ):
+        is_said = any(frame["is_negative"] for frame in frames)
+        is_known = any(frame["is_negative"] for frame in here)
+        if is_said and not is_known and not any(one["kind"] == "user" for one in kept):
             target["is_negative"] = True
         if any(one["kind"] == "user" for one in added):
             target["is_negative"] = False
@@ -311,3 +311,57 @@ def say(point: Row) -> tuple[Any, ...]:
 
 def without_provenance(tables: LabelTables) -> LabelTables:
     return replace(tables, catalog=replace(tables.catalog, provenance={}))
+
+
+# The classic merge
+
+
+def classic(
+    base: LabelTables, new: LabelTables, catalog: MergedCatalog
+) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """Merge as `complex_merge_between`, frame by frame; return what stays and what is held.
+
+    Each list has ``(video_id, frame_idx)`` and what the instances say.
+    """
+    ours, theirs = rekeyed(base, catalog.base, catalog), rekeyed(new, catalog.new, catalog)
+    added, extra_base, extra_new, kept = [], [], [], []
+    places: dict[tuple[int, int], list[Row]] = {}
+    for frame in theirs:
+        places.setdefault((frame["video_id"], frame["frame_idx"]), []).append(frame)
+    incoming = {place: _unlike(frames) for place, frames in places.items()}
+    for frame in ours:
+        place = frame["video_id"], frame["frame_idx"]
+        here = [i for f in ours if (f["video_id"], f["frame_idx"]) == place for i in f["instances"]]
+        fresh = [i for i in incoming.get(place, []) if not any(are_equal(o, i) for o in here)]
+        lonely = [o for o in here if not any(are_equal(o, i) for i in incoming.get(place, []))]
+        kinds = {o["kind"] for o in lonely} & {i["kind"] for i in fresh}
+        stays = [o for o in frame["instances"] if not (kinds and has(lonely, o))]
+        kept += [(place, told(one)) for one in stays]
+        is_last = not any(
+            f is not frame and (f["video_id"], f["frame_idx"]) == place
+            and f["position"] > frame["position"]
+            for f in ours
+        )  # fmt: skip
+        if kinds:
+            extra_base += [(place, told(one)) for one in frame["instances"] if has(lonely, one)]
+            extra_new += [(place, told(one)) for one in fresh if is_last]
+        elif is_last:
+            added += [(place, told(one)) for one in fresh]
+    taken = {(frame["video_id"], frame["frame_idx"]) for frame in ours}
+    for place, instances in incoming.items():
+        if place not in taken:
+            added += [(place, told(one)) for one in instances]
+    return added, extra_base, extra_new, kept
+
+
+def _unlike(frames: list[Row]) -> list[Row]:
+    taken: list[Row] = []
+    for frame in frames:
+        fresh = [i for i in frame["instances"] if not any(are_equal(o, i) for o in taken)]
+        taken += fresh
+    return taken
+
+
+def told(instance: Row) -> str:
+    points = [say(point) for point in instance["points"]]
+    return repr((instance["kind"], instance["track_id"], instance["skeleton_id"], points))

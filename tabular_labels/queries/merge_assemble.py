@@ -15,6 +15,7 @@ from tabular_labels.model.buffers import float_values, nullable
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND
 from tabular_labels.queries.merge_links import merged_links
+from tabular_labels.queries.merge_negative import negative_frames
 from tabular_labels.queries.merge_strategies import Decision
 
 __all__ = ["Assembly", "assemble"]
@@ -32,6 +33,7 @@ class Assembly:
         instances: In canonical order.
         is_new: Which instances come from the new project: bool, ``(n_instances,)``.
         row: Their rows in the project they come from: int64, ``(n_instances,)``.
+        base_frame: Row of each frame in the base, -1 for added ones: ``(n_frames,)``.
         n_unlinked: How many ``from_predicted`` lost their prediction.
     """
 
@@ -39,6 +41,7 @@ class Assembly:
     instances: pl.DataFrame
     is_new: BoolArray
     row: IntArray
+    base_frame: IntArray
     n_unlinked: int
 
 
@@ -80,7 +83,9 @@ def assemble(decision: Decision) -> Assembly:
     row[places.at_kept], row[places.at_added] = places.kept, places.added
     frames = _frames(decision, places)
     instances, n_unlinked = _instances(decision, places, frames["frame_id"].to_numpy())
-    return Assembly(frames, instances, is_new, row, n_unlinked)
+    base_frame = np.full(len(places.counts), -1, np.int64)
+    base_frame[places.frame_of_base] = np.arange(len(places.frame_of_base))
+    return Assembly(frames, instances, is_new, row, base_frame, n_unlinked)
 
 
 def _place(decision: Decision) -> _Places:
@@ -191,22 +196,13 @@ assert list(_FRAME_DTYPES) == list(FRAMES.columns)
 
 def _negative(decision: Decision, places: _Places) -> BoolArray:
     meeting = decision.comparison.meeting
-    base, new = meeting.base, meeting.new
     negative = np.zeros(len(places.counts), np.bool_)
-    said = base.structure.frames["is_negative"].to_numpy()
-    negative[places.frame_of_base] = said
-    saying = np.flatnonzero(new.structure.frames["is_negative"].to_numpy())
-    marked = places.frame_of_place[meeting.place_of_new[saying]]
-    users = places.target[new.kind[places.added] == 0]
-    shown = np.zeros(len(places.counts), np.bool_)
-    kept_users = places.kept[base.kind[places.kept] == 0]
-    shown[places.frame_of_base[base.frame[kept_users]]] = True
-    # What the base says of its own instances stays.
-    negative[marked[~shown[marked]]] = True
-    # A frame that is only in the new project stays as it says.
-    is_of_base = np.zeros(len(places.counts), np.bool_)
-    is_of_base[places.frame_of_base] = True
-    negative[users[is_of_base[users]]] = False
+    negative[places.frame_of_base] = meeting.base.structure.frames["is_negative"].to_numpy()
+    rows, marks = negative_frames(decision)
+    negative[places.frame_of_base[rows]] = marks
+    saying = meeting.new.structure.frames["is_negative"].to_numpy()
+    place = meeting.place_of_new[saying]
+    negative[places.frame_of_place[place[~meeting.is_shared[place]]]] = True
     return negative
 
 

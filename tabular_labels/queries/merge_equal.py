@@ -98,7 +98,7 @@ def find_first_equal(
 def _hashes(side: Side, rows: IntArray, at: Any) -> Hashes:
     """Hash what must be equal, the points as far as they are not missing."""
     result = pose_hashes(side, rows)
-    for values in (at, side.kind[rows], side.skeleton[rows], side.track[rows]):
+    for values in (at, side.kind[rows], side.skeleton[rows], side.like_track[rows]):
         result = _stir(result ^ np.asarray(values).astype(np.int64).view(np.uint64))
     return result
 
@@ -146,7 +146,7 @@ def equal_rows(base: Side, new: Side, base_rows: IntArray, new_rows: IntArray) -
     same: BoolArray = (
         (base.kind[base_rows] == new.kind[new_rows])
         & (base.skeleton[base_rows] == new.skeleton[new_rows])
-        & (base.track[base_rows] == new.track[new_rows])
+        & (base.like_track[base_rows] == new.like_track[new_rows])
     )
     alike = np.flatnonzero(same)
     for group in _by_skeleton(new, new_rows[alike]):

@@ -35,11 +35,14 @@ class Side:
         structure: Frames and instances in canonical order.
         keys: What their keys become.
         read: Reads points of instance rows.
+        alike: Merged tracks that count as one when instances are compared; each by the
+            key that stands for all of them. None when a track is only like itself.
     """
 
     structure: Structure
     keys: Keys
     read: PointReader
+    alike: Mapping[int, int] | None = None
 
     @cached_property
     def place(self) -> npt.NDArray[np.uint64]:
@@ -69,6 +72,11 @@ class Side:
     def track(self) -> IntArray:
         """Track in the merged project, -1 for none: ``(n_instances,)``."""
         return renamed(key_values(self.structure.instances["track_id"]), self.keys.tracks)
+
+    @cached_property
+    def like_track(self) -> IntArray:
+        """Track to compare by, -1 for none: ``(n_instances,)``."""
+        return self.track if self.alike is None else renamed(self.track, self.alike)
 
     @cached_property
     def skeleton(self) -> IntArray:

@@ -17,6 +17,7 @@ from tabular_labels.model.tables import Catalog, LabelTables, Structure
 __all__ = ["MergedSource", "Parent", "merge_sources"]
 
 _LONG = 64  # instances; runs that are longer on average are copied as slices
+_FIRST_PART = 2  # above no part at all; derived sources have a part -1
 _COLUMNS = ("x", "y", "visible", "complete", "score")
 
 
@@ -134,7 +135,7 @@ def merge_sources(
         row: Each instance's row there.
     """
     origins: list[_Origin] = []
-    part = np.empty(len(row), np.uint16)
+    part = np.empty(len(row), np.int32)
     start = np.empty(len(row), np.int64)
     for place, parent in enumerate(parents):
         mine = np.flatnonzero(np.asarray(number) == place)
@@ -142,7 +143,8 @@ def merge_sources(
         codes, parts = _codes(parent, row[mine])
         for code in parts:
             part[mine[codes == code]] = _place(origins, _origin(parent, code))
-    structure = Structure(frames, instances, catalog.n_nodes, part, start)
+    small = part.astype(np.int8) if len(origins) < 128 else part  # one for each instance
+    structure = Structure(frames, instances, catalog.n_nodes, small, start)
     return MergedSource(catalog, structure, origins)
 
 
@@ -156,7 +158,7 @@ def _codes(parent: Parent, rows: IntArray) -> tuple[IntArray, list[int]]:
     """Number point table and skeleton of each row in one; skeletons only if nodes move."""
     codes = np.zeros(len(rows), np.int64)
     if parent.structure.part is not None:
-        codes += (parent.structure.part[rows].astype(np.int64) + 1) << 16
+        codes += (parent.structure.part[rows].astype(np.int64) + _FIRST_PART) << 16
     if any(nodes.nodes is not None for nodes in parent.skeletons.values()):
         codes += parent.structure.instances["skeleton_id"].to_numpy()[rows]
     if not codes.any():
@@ -165,12 +167,13 @@ def _codes(parent: Parent, rows: IntArray) -> tuple[IntArray, list[int]]:
 
 
 def _origin(parent: Parent, code: int) -> _Origin:
-    part, skeleton = (code >> 16) - 1, code & 0xFFFF
+    number, skeleton = code >> 16, code & 0xFFFF
+    part = number - _FIRST_PART if number else None
     nodes = parent.skeletons.get(skeleton)
     nodes = nodes if nodes is not None and nodes.nodes is not None else None
-    if isinstance(parent.source, MergedSource) and nodes is None:
+    if isinstance(parent.source, MergedSource) and nodes is None and part is not None:
         return parent.source.origins[part]  # nothing between this and where the points are
-    return _Origin(parent.source, part if part >= 0 else None, nodes)
+    return _Origin(parent.source, part, nodes)
 
 
 def _place(origins: list[_Origin], origin: _Origin) -> int:

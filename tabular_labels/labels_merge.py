@@ -1,0 +1,224 @@
+"""Merge labels into labels."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from tabular_labels.errors import MergeError, UnmodelledDataWarning
+from tabular_labels.labels_core import LabelsCore
+from tabular_labels.labels_formats import LabelsFormats
+from tabular_labels.merge_match import Match, TrackMatching, VideoMatching, match_labels
+from tabular_labels.merge_report import MergePlan, MergeReport
+from tabular_labels.merging import Decided, decide_merge, merged_snapshot, with_history
+from tabular_labels.model.arguments import require_type
+from tabular_labels.model.objects import Objects
+from tabular_labels.model.tables import Catalog
+from tabular_labels.queries.merge_assemble import Assembly
+from tabular_labels.queries.merge_strategies import Strategy
+from tabular_labels.store.fold import Folded
+from tabular_labels.store.rows import Handles
+from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.store.store import Store
+
+__all__ = ["LabelsMerge", "put_merged"]
+
+
+class LabelsMerge(LabelsFormats):
+    """Labels that take other labels in."""
+
+    def match(
+        self,
+        other: LabelsCore,
+        *,
+        videos: VideoMatching = "auto",
+        tracks: TrackMatching = "lineage",
+    ) -> Match:
+        r"""Find what of other labels is the same as what of these; nothing changes.
+
+        Args:
+            other: The other labels.
+            videos: ``"auto"``: the same file, path (separators of either system count), or
+                source, an equal tail of the path, or one origin of both labels; of several
+                candidates none is guessed. ``"classic"`` as the classic library, ``"name"``
+                also equal basenames, ``"shape"`` also equal lengths and sizes, ``"none"``.
+                Or a mapping from videos of ``other`` to videos of these labels, or None;
+                the rest is matched by ``"auto"``.
+            tracks: ``"lineage"``: of labels with one origin, the same; all others stay
+                apart. ``"name_and_spawned_on"``, ``"name"``: those that are equal, too, if
+                there is one on each side. ``"classic"``, ``"none"``. Or a mapping from
+                tracks of ``other`` to tracks of these labels, or None.
+
+        Returns:
+            A match that prints as tables and can be changed before it is used.
+
+        Raises:
+            MergeError: There is no such rule, video or track.
+        """
+        require_type(other, LabelsCore, "other", "Pass `Labels`.")
+        return match_labels(self, other, videos, tracks)
+
+    def merge_plan(
+        self,
+        other: LabelsCore,
+        strategy: Strategy = "keep_both",
+        *,
+        tolerance: float = 0.0,
+        videos: VideoMatching = "auto",
+        tracks: TrackMatching = "lineage",
+        match: Match | None = None,
+    ) -> MergePlan:
+        """Find out what `merge` would do; nothing changes.
+
+        Args:
+            other: The labels to be taken in.
+            strategy: See `merge`.
+            tolerance: See `merge`.
+            videos: See `match`.
+            tracks: See `match`.
+            match: Instead of ``videos`` and ``tracks``: from `match`, changed or not.
+
+        Returns:
+            Tables of frames and instances, and the numbers.
+
+        Raises:
+            MergeError: As `merge`.
+        """
+        require_type(other, LabelsCore, "other", "Pass `Labels`.")
+        if match is None:
+            match = match_labels(self, other, videos, tracks)
+        elif match.found.base is not self._catalog or match.found.new is not other._catalog:
+            message = (
+                "match: found one of other labels, or of these before they were changed, "
+                "expected one of these and the other labels. Match them again."
+            )
+            raise MergeError(message)
+        decided = decide_merge(self._snapshot, other._snapshot, match.found, strategy, tolerance)
+        return MergePlan(match, decided)
+
+    def merge(
+        self,
+        other: LabelsCore,
+        strategy: Strategy = "keep_both",
+        *,
+        tolerance: float = 0.0,
+        videos: VideoMatching = "auto",
+        tracks: TrackMatching = "lineage",
+        match: Match | None = None,
+    ) -> MergeReport:
+        """Take other labels into these; `undo` takes it back.
+
+        Instances of one frame are *redundant* when they say the same (kind, skeleton,
+        track and points, see `Instance.matches`); these are never added twice. Others are
+        versions of one another when no node that both have is farther apart than
+        ``tolerance``, or when they are of one kind and track. New instances *conflict*
+        with versions of their own kind; without a tolerance, with all that remain of their
+        kind in the frame. Everything else is *new*, and added.
+
+        Merging labels with themselves changes nothing, nor does merging the same labels
+        again. Views of these labels stay what they are. Provenance keeps the report, and
+        which tracks and videos became which.
+
+        Args:
+            other: The labels to be taken in; they stay as they are.
+            strategy: What happens in frames that both have. ``"keep_both"``: everything
+                is kept. ``"keep_base"``: conflicting instances are not added.
+                ``"keep_new"``: they take the place of those they conflict with.
+                ``"user_over_predicted"``: of two versions a user instance wins over a
+                prediction, these labels' user instance over the other, the other's
+                prediction over these. ``"replace_predictions"``: predictions are those of
+                ``other``, user instances these labels'. ``"update_tracks"``: versions give
+                their track and tracking score; no instance is added.
+            tolerance: Pixels; 0 for exact comparison.
+            videos: See `match`.
+            tracks: See `match`.
+            match: Instead of ``videos`` and ``tracks``: from `match`, changed or not.
+
+        Returns:
+            What was added, redundant, in conflict, skipped and left out.
+
+        Raises:
+            MergeError: There is no such strategy; the match joins things that cannot be
+                one; there are more rows than keys.
+            ForkedProcessError: In a forked process.
+
+        Warns:
+            UnmodelledDataWarning: ``other`` carries data beyond the tables, which is left
+                behind.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> video = tl.Video("fly.mp4")
+            >>> ours = tl.Labels([tl.LabeledFrame(video, k) for k in range(3)])
+            >>> theirs = tl.Labels([tl.LabeledFrame(video, k) for k in range(2, 5)])
+            >>> ours.merge(theirs).frames_added
+            2
+            >>> ours.merge(theirs).changes
+            False
+            >>> [frame.frame_idx for frame in ours]
+            [0, 1, 2, 3, 4]
+
+        Source:
+            ``Labels.complex_merge_between`` of the classic library, and sleap-io's
+            ``Labels.merge``; ``docs/compatibility.md`` lists what differs.
+        """
+        plan = self.merge_plan(
+            other, strategy, tolerance=tolerance, videos=videos, tracks=tracks, match=match
+        )
+        report = plan.report
+        if report.changes:
+            decided = plan._decided
+            snapshot, made = merged_snapshot(decided, with_history(decided, report.counts))
+            put_merged(self._store, decided, snapshot, made)
+            _warn_of_attachments(other._catalog)
+        return report
+
+
+def put_merged(store: Store, decided: Decided, snapshot: Snapshot, made: Assembly) -> None:
+    """Let merged rows take the place of those of now; rows that were there keep their handles."""
+    folded = store.folded
+    assert folded.snapshot is decided.base, "nothing was edited since"
+    is_added = made.base_frame < 0
+    frames = np.empty(len(is_added), np.int64)
+    frames[~is_added] = folded.frames.of(made.base_frame[~is_added])
+    frames[is_added] = store.reserve_handles("frame", int(is_added.sum()))
+    instances = np.empty(len(made.row), np.int64)
+    instances[~made.is_new] = folded.instances.of(made.row[~made.is_new])
+    instances[made.is_new] = store.reserve_handles("instance", int(made.is_new.sum()))
+    objects = _merged_objects(store.objects, decided)
+    catalogs = decided.base.catalog, snapshot.catalog
+    with store.step():
+        store.put_catalog(snapshot.catalog, objects)
+        store.rebase(
+            Folded(snapshot, Handles(frames, len(frames)), Handles(instances, len(instances)))
+        )
+    # The keys that were given are not given again.
+    store.reserve_ids("frame", int(is_added.sum()))
+    store.reserve_ids("instance", int(made.is_new.sum()))
+    store.reserve_ids("track", catalogs[1].tracks.height - catalogs[0].tracks.height)
+
+
+def _merged_objects(objects: Objects, decided: Decided) -> Objects:
+    """Keep the objects that there are; those of skeletons that got nodes are replaced."""
+    all_of_them = Objects.of(decided.catalog.catalog)
+    grown = {k for k, nodes in decided.catalog.base.skeletons.items() if nodes.nodes is not None}
+    kept = {k: one for k, one in objects.skeleton_by_id.items() if k not in grown}
+    made = Objects(
+        {**all_of_them.video_by_id, **objects.video_by_id},
+        {**all_of_them.skeleton_by_id, **kept},
+        {**all_of_them.track_by_id, **objects.track_by_id},
+    )
+    made.aliases = {**objects.aliases, **{objects.skeleton_by_id[k]: k for k in grown}}
+    made.is_shared = False
+    return made
+
+
+def _warn_of_attachments(catalog: Catalog) -> None:
+    if catalog.attachments:
+        things = ", ".join(f"{n} {name}" for name, n in catalog.attachments.counts.items())
+        message = (
+            f"the other labels carry data that is not modelled ({things or 'metadata'}); it was "
+            "left behind. Keep their file, or merge into those labels instead."
+        )
+        warnings.warn(message, UnmodelledDataWarning, stacklevel=3)

@@ -19,7 +19,8 @@ from tabular_labels.io.manifest import (
     publish,
 )
 from tabular_labels.io.parquet_edits import KEY
-from tabular_labels.io.parquet_scan import ParquetSource
+from tabular_labels.io.parquet_rebase import rebase_edits
+from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.parquet_write import (
     finish_version,
     next_version,
@@ -44,33 +45,46 @@ def append_delta(
         base: The version that was edited.
         edits: Relative to that version as it is on the disk.
         message: Why, for the history.
-        rebase: When others committed meanwhile, apply the edits to the newest version.
+        rebase: When others committed meanwhile, apply the edits to the newest version,
+            and try again as often as another writer is first, see `rebase_edits`.
 
     Returns:
         The new version.
 
     Raises:
         ConflictError: There is a newer version than ``base``, or another writer was
-            first; nothing was written.
+            first; with ``rebase``, both sides edited one place or one row of a small
+            table. Nothing was written.
         InvariantError: The edits break rules.
         QueryError: They change the nodes of a skeleton, which all its points depend on.
     """
-    if rebase:
-        raise NotImplementedError
-    _require_newest(base)
     _require_sound(base, edits)
-    return _publish(base, edits, message)
+    while True:
+        newest = _newest(base, rebase=rebase)
+        try:
+            if newest is base:
+                return _publish(base, edits, message)
+            rebased = rebase_edits(base, edits, newest)
+            _require_sound(newest, rebased)
+            return _publish(newest, rebased, message)
+        except ConflictError:
+            # When another writer was first there is a newer version: look again.
+            if not rebase or newest.manifest.info.version == list_versions(base.path)[-1]:
+                raise
 
 
-def _require_newest(base: ParquetSource) -> None:
+def _newest(base: ParquetSource, *, rebase: bool) -> ParquetSource:
     version, newest = base.manifest.info.version, list_versions(base.path)[-1]
-    if newest != version:
+    if newest == version:
+        return base
+    if not rebase:
         text = (
             f"{base.path}: found version {newest}, expected {version}, which was edited: another "
             "writer committed meanwhile and nothing was written. Commit with rebase=True to "
             "apply the edits to the newest version, or open that and edit it again."
         )
         raise ConflictError(text)
+    return open_parquet(base.path)
 
 
 def _require_sound(base: ParquetSource, edits: EditSet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,17 +47,20 @@ def scan_files(paths: Sequence[Path], columns: Columns) -> pl.LazyFrame:
 
 @dataclass(frozen=True)
 class Region:
-    """What of the edits falls on one shard, or on none.
+    """What of the edits falls on neighbouring shards, or on none.
 
     Attributes:
-        shard: Its number, None when there are no shards.
-        edited: ``key`` and ``delta`` of the places whose rows are in a delta.
-        removed: Instances of other places that the shard still holds (points only).
+        shards: Their numbers, none when the project has none.
+        edited: The places whose rows are in a delta: their key columns, the packed
+            ``key`` and the number ``delta``.
+        removed: Instances of other places that the shards still hold (points only).
+        video: The video that the shards are of, if they are of one.
     """
 
-    shard: int | None
+    shards: range
     edited: pl.DataFrame
     removed: pl.Series
+    video: int | None = None
 
     def __bool__(self) -> bool:
         """Tell whether there is anything."""
@@ -135,12 +139,16 @@ class Edits:
         return held.select(*KEY, "key", delta="points")
 
     def regions(self, shards: Sequence[Shard], table: str) -> Iterator[Region]:
-        """Cut the edits at the beginnings of the shards."""
+        """Cut the edits at the beginnings of shards.
+
+        Neighbouring shards come together when no edit falls on them, or when all are
+        of one video: plans of many parts take their time.
+        """
         edited = self.of_table(table)
         removed = self.removed.filter(pl.col("part").is_null())
         removed = removed if table == "points" else removed.clear()
         if not shards:
-            yield Region(None, edited, removed["instance_id"])
+            yield Region(range(0), edited, removed["instance_id"])
             return
         starts = [shard.first[0] << 32 | shard.first[1] for shard in shards[1:]]
         edges = pl.Series(starts, dtype=pl.UInt64)
@@ -148,9 +156,21 @@ class Edits:
             [0, *each["key"].search_sorted(edges, side="left").to_list(), each.height]
             for each in (edited, removed)
         ]
-        for number in range(len(shards)):
-            (a, b), (c, d) = (cut[number : number + 2] for cut in cuts)
-            yield Region(number, edited[a:b], removed["instance_id"][c:d])
+
+        def kind(number: int) -> tuple[bool, int | None, int]:
+            shard = shards[number]
+            if not any(cut[number] < cut[number + 1] for cut in cuts):
+                return False, None, 0
+            if shard.first[0] == shard.last[0]:
+                return True, shard.first[0], 0
+            return True, None, number  # of several videos: by itself
+
+        for (_, video, _), group in groupby(range(len(shards)), kind):
+            first, *rest = group
+            stop = first + len(rest) + 1
+            rows = [slice(cut[first], cut[stop]) for cut in cuts]
+            ids = removed["instance_id"][rows[1]]
+            yield Region(range(first, stop), edited[rows[0]], ids, video)
 
 
 def read_edits(root: Path, deltas: Sequence[Delta]) -> Edits:
@@ -165,25 +185,33 @@ def read_edits(root: Path, deltas: Sequence[Delta]) -> Edits:
     return Edits(pl.concat([empty, *lists]).collect())
 
 
-def merge_edits(base: pl.LazyFrame | None, edited: pl.LazyFrame, region: Region) -> pl.LazyFrame:
+def merge_edits(base: pl.LazyFrame, edited: pl.LazyFrame, region: Region) -> pl.LazyFrame:
     """Replace the rows of edited places, in canonical order.
 
     Filters on frames reach the files; nothing is read here.
 
     Args:
-        base: Rows of one shard in canonical order, with the key columns.
+        base: Rows of its shards in canonical order, with the key columns.
         edited: The rows of the region's edited places, in canonical order.
         region: What is edited.
     """
-    if base is None:
+    if not region.shards:
         return edited
     if region.edited.height:
-        base = base.filter(~packed_key().is_in(region.edited["key"].implode()))
+        base = base.filter(~_is_edited(region))
     if len(region.removed):
         base = base.filter(~pl.col("instance_id").is_in(region.removed.implode()))
     if not region.edited.height:
         return base
     return base.merge_sorted(edited, KEY, maintain_order=True)
+
+
+def _is_edited(region: Region) -> pl.Expr:
+    """Tell rows of edited places; in one video the frame index says it, and costs half."""
+    if region.video is None:
+        return packed_key().is_in(region.edited["key"].implode())
+    places = region.edited.filter(video_id=region.video)["frame_idx"]
+    return pl.col("frame_idx").is_in(places.implode())
 
 
 def only_places(plan: pl.LazyFrame, owned: pl.DataFrame, removed: pl.Series) -> pl.LazyFrame:

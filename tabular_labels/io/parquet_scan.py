@@ -272,19 +272,10 @@ class ParquetSource:
         if not self._n_deltas:
             return self._scan(shards, table)
         parts: list[pl.LazyFrame] = []
-        untouched: list[Shard] = []
         for region in self.edits.regions(shards, table):
-            shard = [] if region.shard is None else [shards[region.shard]]
-            if not region:
-                untouched += shard
-                continue
-            if untouched:
-                parts.append(self._scan(untouched, table))
-                untouched = []
-            base = self._scan(shard, table) if shard else None
-            parts.append(merge_edits(base, self._edited(region, table), region))
-        if untouched or not parts:
-            parts.append(self._scan(untouched, table))
+            files = shards[region.shards.start : region.shards.stop]
+            base = self._scan(files, table)
+            parts.append(merge_edits(base, self._edited(region, table), region) if region else base)
         return parts[0] if len(parts) == 1 else pl.concat(parts)
 
     def _edited(self, region: Region, table: str) -> pl.LazyFrame:
@@ -440,8 +431,14 @@ class ParquetSource:
         if found != (rows.frames, rows.instances):
             expected = f"{rows.frames} and {rows.instances}, as the manifest says"
             self._refuse("frames and instances", f"{found[0]} and {found[1]} rows", expected)
-        self._check_points(int(structure.point_offsets[-1]), rows.points)
+        self._check_points(self._n_points(structure), rows.points)
         return structure
+
+    def _n_points(self, structure: Structure) -> int:
+        """Count points, without the offsets when all skeletons have as many nodes."""
+        if len(structure.n_nodes) == 1:
+            return structure.instances.height * int(structure.n_nodes[0])
+        return int(structure.point_offsets[-1])
 
     def _check_points(self, expected: int, found: int) -> None:
         if expected != found:

@@ -251,21 +251,18 @@ class _Splice:
 
     def table(self, old: pl.DataFrame, new: pl.DataFrame, *, rechunk: bool) -> pl.DataFrame:
         """Put a table together, with the columns of the old one."""
-        return pl.DataFrame(
-            [self._column(old[name], new[name], rechunk=rechunk) for name in old.columns]
-        )
-
-    def _column(self, old: pl.Series, new: pl.Series, *, rechunk: bool) -> pl.Series:
+        new = new.select(old.columns)
         if len(self.begin) > _MOST_SLICES:
-            return pl.concat([old, new]).gather(self._rows(len(old)))
-        sources = (old, new)
-        slices = [
-            sources[is_new].slice(begin, end - begin)
-            for is_new, begin, end in zip(
-                self.is_new.tolist(), self.begin.tolist(), self.end.tolist(), strict=True
-            )
-        ]
-        return pl.concat([old.clear(), *slices], rechunk=rechunk)
+            rows = self._rows(old.height)
+            return pl.DataFrame([pl.concat([old[n], new[n]]).gather(rows) for n in old.columns])
+        slices = [(old, new)[is_new].slice(begin, n) for is_new, begin, n in self._runs()]
+        table = pl.concat([old.clear(), *slices], rechunk=False)
+        # One after the other, so that one column at a time is there twice.
+        return pl.DataFrame([table[n].rechunk() for n in old.columns]) if rechunk else table
+
+    def _runs(self) -> list[tuple[bool, int, int]]:
+        length = self.end - self.begin
+        return list(zip(self.is_new.tolist(), self.begin.tolist(), length.tolist(), strict=True))
 
     def _rows(self, height: int) -> IntArray:
         begin = np.where(self.is_new, self.begin + height, self.begin)
@@ -275,11 +272,5 @@ class _Splice:
         """Put an array together."""
         if len(self.begin) > _MOST_SLICES:
             return np.concatenate([old, new])[self._rows(len(old))]
-        sources = (old, new)
-        runs = [
-            sources[is_new][begin:end]
-            for is_new, begin, end in zip(
-                self.is_new.tolist(), self.begin.tolist(), self.end.tolist(), strict=True
-            )
-        ]
+        runs = [(old, new)[is_new][begin : begin + n] for is_new, begin, n in self._runs()]
         return np.concatenate([np.empty(0, np.int64), *runs])

@@ -40,16 +40,18 @@ from tabular_labels.io.parquet_views import render_views
 from tabular_labels.io.project_files import describe_file
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.source import Counts
-from tabular_labels.model.tables import LabelTables
+from tabular_labels.model.tables import Attachments, LabelTables, Structure
 
 __all__ = [
     "POINTS_PER_SHARD",
     "ROW_GROUP_ROWS",
     "count_rows",
+    "cut_shards",
     "disk_table",
     "finish_version",
     "next_version",
     "remove_created",
+    "write_attachments",
     "write_parquet",
     "write_table",
 ]
@@ -108,7 +110,7 @@ def write_parquet(
     try:
         _make_folders(root, created)
         shards = _write_shards(tables, root, points_per_shard, progress, created)
-        attached = _write_attachments(tables, root, created)
+        attached = write_attachments(tables.catalog.attachments, root, created)
         for folder in {file.parent for file in created}:
             sync_directory(folder)
         info = next_version(parent, message, count_rows(tables))
@@ -129,8 +131,9 @@ def finish_version(root: Path, manifest: Manifest) -> None:
         temporary.write_text(render_views(manifest), encoding="utf-8")
 
 
-def _write_attachments(tables: LabelTables, root: Path, created: list[Path]) -> DataFile | None:
-    image = attachment_image(tables.catalog.attachments)
+def write_attachments(attachments: Attachments, root: Path, created: list[Path]) -> DataFile | None:
+    """Write what is attached; None when nothing is."""
+    image = attachment_image(attachments)
     if image is None:
         return None
     file = root / "data" / f"attachments-{uuid.uuid4().hex}.h5"
@@ -204,7 +207,7 @@ def _write_shards(
     progress: Callable[[int, int], None] | None,
     created: list[Path],
 ) -> list[Shard]:
-    slices = list(_cut(tables, points_per_shard))
+    slices = list(cut_shards(tables.structure, points_per_shard))
     files: dict[tuple[int, str], DataFile] = {}
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         jobs = {}
@@ -237,16 +240,16 @@ def _key_range(frames: pl.DataFrame) -> tuple[Key, Key]:
     return keys.row(0), keys.row(-1)
 
 
-def _cut(tables: LabelTables, points_per_shard: int) -> Iterator[RowSlice]:
+def cut_shards(structure: Structure, points_per_shard: int) -> Iterator[RowSlice]:
     """Cut canonical order between places into ranges of about equal weight."""
-    frames = tables.frames
+    frames = structure.frames
     if not frames.height:
         return
     video, place = frames["video_id"].to_numpy(), frames["frame_idx"].to_numpy()
     is_new = (video[1:] != video[:-1]) | (place[1:] != place[:-1])
     edges = np.concatenate(([0], np.flatnonzero(is_new) + 1, [frames.height]))
-    instance_edges = tables.instance_offsets[edges]
-    point_edges = tables.point_offsets[instance_edges]
+    instance_edges = structure.instance_offsets[edges]
+    point_edges = structure.point_offsets[instance_edges]
     # A frame weighs as one more point, so that frames without points are cut as well.
     weight = point_edges + edges
     start = 0

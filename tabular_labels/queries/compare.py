@@ -41,7 +41,11 @@ def renumber(tables: LabelTables) -> LabelTables:
     gather = ranges(offsets[:-1][order], counts)
     starts = tables.point_offsets
     points = tables.points[ranges(starts[:-1][gather], np.diff(starts)[gather])]
+    # Gaps in positions mean nothing.
+    rank = np.empty(len(order), np.uint32)
+    rank[np.argsort(position[order], kind="stable")] = np.arange(len(order), dtype=np.uint32)
     frames = tables.frames[order].with_columns(
+        position=pl.Series(rank),
         frame_id=pl.Series(np.arange(len(order)), dtype=pl.UInt32),
         video_id=pl.Series(video[order], dtype=pl.UInt32),
     )

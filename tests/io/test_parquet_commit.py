@@ -1,41 +1,25 @@
 """Commits of edits: what is written, what is read, who wins."""
 
 import pickle
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
 from tabular_labels.errors import ConflictError, InvariantError, QueryError
 from tabular_labels.io import parquet_scan
 from tabular_labels.io.manifest import list_versions, read_history
 from tabular_labels.io.parquet_commit import append_delta
-from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
+from tabular_labels.io.parquet_scan import open_parquet
 from tabular_labels.io.validate import validate_project
-from tabular_labels.model.checks import check_tables
 from tabular_labels.model.edits import EditSet
-from tabular_labels.model.schema import POINTS, TABLES
+from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import Counts
-from tabular_labels.model.tables import LabelTables, Structure
+from tabular_labels.model.tables import LabelTables
 from tabular_labels.testing.builders import make_tables
-from tests.io.project_edits import (
-    PLACE,
-    Edit,
-    Rows,
-    at,
-    count,
-    disk_rows,
-    draw_edit,
-    in_memory,
-    make_edited_project,
-)
-
-LARGE = ("frames", "instances", "points")
-KEYS = {"video_id": pl.UInt32, "frame_idx": pl.Int64}
+from tests.io.committed import LARGE, assert_holds, assert_structure, draw_edits
+from tests.io.project_edits import PLACE, at, in_memory, make_edited_project
 
 
 @pytest.fixture(scope="module")
@@ -50,62 +34,6 @@ def full() -> LabelTables:
 def path(full: LabelTables, tmp_path: Path) -> Path:
     make_edited_project(tmp_path / "mice", full, points_per_shard=400, seed=0, n_deltas=0)
     return tmp_path / "mice"
-
-
-def draw_edits(
-    path: Path, full: LabelTables, n: int, *, seed: int = 0, share: float = 0.1
-) -> Iterator[Edit]:
-    """Draw edits that follow each other; the positions of new frames are above all."""
-    rng = np.random.default_rng(seed)
-    rows = disk_rows(open_parquet(path).load())
-    everything = disk_rows(full)
-    position = rows["frames"].select("frame_id", at="position")
-    everything["frames"] = (
-        everything["frames"]
-        .join(position, on="frame_id", how="left", maintain_order="left")
-        .with_columns(position=pl.coalesce("at", pl.col("position") + 1000).cast(pl.UInt32))
-        .drop("at")
-    )
-    places = everything["frames"].select(PLACE).unique(maintain_order=True)
-    for number in range(1, n + 1):
-        chosen = places.filter(rng.random(places.height) < share)
-        edit = draw_edit(rows, everything, chosen, rng, number)
-        yield edit
-        rows = edit.rows
-
-
-def assert_holds(source: ParquetSource, rows: Rows, full: LabelTables) -> None:
-    """Compare every way to read with the plain truth."""
-    expected = in_memory(rows, full)
-    assert source.counts == count(rows)
-    for name in LARGE:
-        assert_frame_equal(source.scan(name).collect(), rows[name])
-    assert_structure(source, source.load_structure(), expected)
-    assert_tables(source.load(), expected)
-    for place in disk_rows(full)["frames"].select(PLACE).unique().rows()[::7]:
-        here = pl.DataFrame(
-            [place], schema=dict(zip(PLACE, (pl.UInt32, pl.Int64), strict=True)), orient="row"
-        )
-        found, there = source.find_frame(*place), at(rows, here)
-        for name in LARGE:
-            columns = list(TABLES[name].memory_columns)
-            assert_frame_equal(getattr(found, name), there[name].select(columns))
-
-
-def assert_tables(found: LabelTables, expected: LabelTables) -> None:
-    assert check_tables(found) == []
-    for name in LARGE:
-        assert_frame_equal(getattr(found, name), getattr(expected, name))
-
-
-def assert_structure(source: ParquetSource, found: Structure, expected: LabelTables) -> None:
-    assert_frame_equal(found.frames, expected.frames)
-    assert_frame_equal(found.instances, expected.instances)
-    np.testing.assert_array_equal(found.instance_offsets, expected.instance_offsets)
-    start = found.point_offsets[:-1] if found.point_start is None else found.point_start
-    count = np.diff(found.point_offsets)
-    points = source.read_points(found.part, start, count, list(POINTS.memory_columns))
-    assert_frame_equal(points, expected.points)
 
 
 def test_commits_are_read_as_what_they_say(path: Path, full: LabelTables) -> None:

@@ -106,11 +106,16 @@ def test_parts_keep_the_order_of_the_list(labels: tl.Labels) -> None:
         assert mine == [place for place in wanted if place in set(mine)]
 
 
-def test_a_scan_reads_nothing_before_the_parts_are_looked_at(
-    labels: tl.Labels, tmp_path: Path
+@pytest.mark.parametrize("form", ["slp", "parquet"])
+def test_a_scan_reads_no_instances_before_the_parts_are_looked_at(
+    labels: tl.Labels, tmp_path: Path, form: str
 ) -> None:
-    tl.write_parquet(labels, tmp_path / "a.parquet")
-    scanned = tl.scan_parquet(tmp_path / "a.parquet")
+    labels.save(tmp_path / f"a.{form}")
+    scanned = (
+        tl.scan_slp(tmp_path / "a.slp")
+        if form == "slp"
+        else tl.scan_parquet(tmp_path / "a.parquet")
+    )
     parts = scanned.split(0.8, seed=0, blocks=5, gap=2)
     assert sum(map(len, parts)) < 240
     assert not any(part._snapshot.has_structure for part in (scanned, *parts))

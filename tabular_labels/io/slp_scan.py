@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import DanglingReferenceWarning
@@ -28,7 +29,7 @@ from tabular_labels.io.slp_layout import (
     PRED_POINTS,
 )
 from tabular_labels.io.slp_points import PointTable, read_points
-from tabular_labels.io.slp_structure import Known, Leftovers, read_structure
+from tabular_labels.io.slp_structure import Known, Leftovers, read_frames, read_structure
 from tabular_labels.io.slp_videos import embedded_numbers, video_table
 from tabular_labels.io.video_search import VideoSearch, apply_video_search
 from tabular_labels.model import schema
@@ -164,8 +165,28 @@ class SlpSource:
         return None
 
     def scan(self, table: str) -> pl.LazyFrame | None:
-        """Leave it to the structure and `read_points`."""
-        return None
+        """Read frames without instances; leave the others to the structure."""
+        if table != "frames":
+            return None
+        return register_io_source(
+            self._yield_frames, schema=dict(schema.FRAMES.memory_columns), is_pure=True
+        )
+
+    def _yield_frames(
+        self,
+        columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        _batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        tables = self._layout.tables
+        frames = read_frames(
+            tables["frames"], self._known(), tables["instances"].rows, self._where("frames")
+        )
+        # A table without columns could not say how many rows it has.
+        frames = frames if columns is None else frames.select(columns or ["frame_idx"])
+        frames = frames if predicate is None else frames.filter(predicate)
+        yield frames if n_rows is None else frames.head(n_rows)
 
     def load(self) -> LabelTables:
         """Read everything; attachments are held in memory."""
@@ -186,8 +207,13 @@ class SlpSource:
         return LabelTables(catalog, structure.frames, structure.instances, points)
 
     def _read_structure(self) -> tuple[Structure, Leftovers]:
+        tables = self._layout.tables
+        where = self._where("frames"), self._where("instances")
+        return read_structure(tables["frames"], tables["instances"], self._known(), where)
+
+    def _known(self) -> Known:
         tables, catalog = self._layout.tables, self._catalog
-        known = Known(
+        return Known(
             catalog.videos.height,
             catalog.tracks.height,
             catalog.n_nodes[: catalog.skeletons.height],
@@ -195,8 +221,6 @@ class SlpSource:
             self._layout.embedded,
             self._layout.negative,
         )
-        where = self._where("frames"), self._where("instances")
-        return read_structure(tables["frames"], tables["instances"], known, where)
 
     def _where(self, name: str) -> Extents | None:
         if name not in self._extents:

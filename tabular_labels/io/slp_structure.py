@@ -17,7 +17,7 @@ from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND
 from tabular_labels.model.tables import Structure
 
-__all__ = ["Known", "Leftovers", "read_structure", "resolve_videos"]
+__all__ = ["Known", "Leftovers", "read_frames", "read_structure", "resolve_videos"]
 
 _NONE = np.uint32(2**32 - 1)
 _MOST_ROWS = 2**32 - 2
@@ -92,6 +92,28 @@ def read_structure(
     return _assemble(found, rows, known)
 
 
+def read_frames(
+    frames: Records, known: Known, n_instances: int, extents: Extents | None
+) -> pl.DataFrame:
+    """Read frames alone, as `read_structure` does.
+
+    Args:
+        frames: The table of frames.
+        known: What frames may refer to.
+        n_instances: Rows of the table of instances.
+        extents: Where the rows of the frames stand.
+
+    Returns:
+        The frames of the structure.
+
+    Raises:
+        FileFormatError: A reference or range is out of bounds, or ranges overlap.
+    """
+    found = _Frames(frames, known, n_instances)
+    found.read(extents)
+    return found.table(found.canonical_order(), found.negative()[0])
+
+
 class _Frames:
     """Frames in the file's order, as arrays."""
 
@@ -150,6 +172,24 @@ class _Frames:
             return None
         key = video.astype(np.uint64) << np.uint64(32) | index.astype(np.uint64)
         return np.argsort(key, kind="stable")
+
+    def table(self, order: IntArray | None, is_negative: BoolArray) -> pl.DataFrame:
+        """Rows in canonical order."""
+        frame_id = np.arange(self.records.rows, dtype=np.uint32)
+        video, index = self.video, self.frame_idx
+        if order is not None:
+            frame_id, video, index = frame_id[order], video[order], index[order]
+            is_negative = is_negative[order]
+        return pl.DataFrame(
+            {
+                "frame_id": frame_id,
+                "video_id": video,
+                "frame_idx": index,
+                "position": frame_id,
+                "is_negative": is_negative,
+            },
+            schema=FRAMES.memory_columns,
+        )
 
     def negative(self) -> tuple[BoolArray, int]:
         """Mark the frames that are negative, and count the marks that find no frame."""
@@ -349,28 +389,18 @@ def _require_apart(
 
 
 def _assemble(frames: _Frames, rows: _Instances, known: Known) -> tuple[Structure, Leftovers]:
-    n_frames, n_rows = frames.records.rows, rows.records.rows
+    n_rows = rows.records.rows
     order = frames.canonical_order()
     is_negative, n_lost = frames.negative()
-    frame_id = np.arange(n_frames, dtype=np.uint32)
-    start, count, video, index = frames.start, frames.count, frames.video, frames.frame_idx
+    frames_table = frames.table(order, is_negative)
+    start, count = frames.start, frames.count
     if order is not None:
-        frame_id, start, count = frame_id[order], start[order], count[order]
-        video, index, is_negative = video[order], index[order], is_negative[order]
+        start, count = start[order], count[order]
     offsets = offsets_of_counts(count)
     n_kept = int(offsets[-1])
     is_same = n_kept == n_rows and bool((start == offsets[:-1]).all())
     gather = None if is_same else ranges(start, count)
-    frames_table = pl.DataFrame(
-        {
-            "frame_id": frame_id,
-            "video_id": video,
-            "frame_idx": index,
-            "position": frame_id,
-            "is_negative": is_negative,
-        },
-        schema=FRAMES.memory_columns,
-    )
+    frame_id = frames_table["frame_id"].to_numpy()
     source, dangling = _linked(rows, gather, n_kept)
     instances_table = _instance_table(rows, frame_id, count, offsets, gather, source)
     part, point_start = _places(rows, known, gather)

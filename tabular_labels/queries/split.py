@@ -21,7 +21,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 
-__all__ = ["hash_frames", "hash_keys", "split_order"]
+__all__ = ["hash_keys", "place_keys", "split_order"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -60,32 +60,23 @@ def hash_keys(keys: Sequence[IntArray], seed: int) -> npt.NDArray[np.uint64]:
     return state
 
 
-def hash_frames(
-    frames: pl.DataFrame, seed: int, rows: IntArray | None = None, *, turn: int = 0
-) -> npt.NDArray[np.uint64]:
-    """Hash frames by video, index, and rank among frames at the same place.
+def place_keys(frames: pl.DataFrame) -> list[IntArray]:
+    """Return the integers that tell frames apart.
 
     Args:
         frames: Frames in canonical order, with ``video_id`` and ``frame_idx``.
-        seed: Any integer.
-        rows: Only these rows; None for all.
-        turn: Another shuffle for each number but 0, which is hashed as a fourth integer.
 
     Returns:
-        uint64, one per row asked for.
+        The video, the index, and the rank among frames at the same place, of each frame.
 
     Examples:
-        >>> frames = pl.DataFrame({"video_id": [0, 0], "frame_idx": [4, 4]})
-        >>> hash_frames(frames, 0).tolist()
-        [10844185933500619028, 1949637301397974530]
+        >>> frames = pl.DataFrame({"video_id": [0, 0, 0], "frame_idx": [4, 4, 5]})
+        >>> [column.tolist() for column in place_keys(frames)]
+        [[0, 0, 0], [4, 4, 5], [0, 1, 0]]
     """
     video = frames["video_id"].to_numpy()
     index = frames["frame_idx"].to_numpy()
-    rank = _ranks(video, index)
-    keys = [video, index, rank] if rows is None else [video[rows], index[rows], rank[rows]]
-    if turn:
-        keys.append(np.full(len(keys[0]), turn))
-    return hash_keys(keys, seed)
+    return [video, index, _ranks(video, index)]
 
 
 def split_order(frames: pl.DataFrame, seed: int) -> IntArray:
@@ -103,7 +94,7 @@ def split_order(frames: pl.DataFrame, seed: int) -> IntArray:
         >>> split_order(frames, seed=7).tolist()
         [1, 2, 5, 4, 0, 3, 7, 6]
     """
-    return np.argsort(hash_frames(frames, seed), kind="stable")
+    return np.argsort(hash_keys(place_keys(frames), seed), kind="stable")
 
 
 def _ranks(video: IntArray, index: IntArray) -> IntArray:

@@ -11,7 +11,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import QueryError
 from tabular_labels.model.tables import order_of_list
-from tabular_labels.queries.split import hash_frames, hash_keys
+from tabular_labels.queries.split import hash_keys, place_keys
 from tabular_labels.queries.split_sizes import fraction_sizes, group_counts
 
 __all__ = ["LEFT_OUT", "assign_frames", "split_positions"]
@@ -73,18 +73,19 @@ def assign_frames(
         [0, 0, 0, 1, 1]
     """
     if leaders is None:
-        hashes = hash_frames(frames, seed)
+        hashes = hash_keys(place_keys(frames), seed)
         if strata is None:
             return _by_hash(hashes, sizes)
         return _in_steps(np.lexsort((hashes, strata)), sizes, seed)
     first, weights = _groups(leaders)
     if len(first) < len(sizes):
         raise _too_few_groups(len(first), len(sizes), frames.height)
+    keys = [column[first] for column in place_keys(frames)]
     if strata is None:
-        of_groups = _by_weight(frames, first, weights, sizes, seed)
+        of_groups = _by_weight(keys, weights, sizes, seed)
     else:
         _require_same(strata, leaders)
-        hashes = hash_frames(frames, seed, first)
+        hashes = hash_keys(keys, seed)
         counts = group_counts(sizes, frames.height, len(first))
         of_groups = _in_steps(np.lexsort((hashes, strata[first])), counts, seed)
     part = np.full(frames.height, LEFT_OUT)
@@ -172,27 +173,35 @@ def _in_steps(order: IntArray, sizes: Sequence[int], seed: int) -> IntArray:
 
 
 def _by_weight(
-    frames: pl.DataFrame, first: IntArray, weights: IntArray, sizes: Sequence[int], seed: int
+    keys: Sequence[IntArray], weights: IntArray, sizes: Sequence[int], seed: int
 ) -> IntArray:
     """Deal groups out so that the parts come near their sizes."""
     total = int(weights.sum())
     unused = total - sum(sizes)
     need = np.array([*sizes, unused] if unused else sizes)
-    part = np.full(len(first), -1)
+    part = np.full(len(weights), -1)
     is_large = weights * _LARGE > total
     large, small = np.flatnonzero(is_large), np.flatnonzero(~is_large)
     if len(large):
-        hashes = [hash_frames(frames, seed, first[large], turn=k) for k in range(SHUFFLES)]
-        orders = np.argsort(np.array(hashes), axis=1, kind="stable")
+        orders = _shuffles([column[large] for column in keys], seed)
         part[large] = _deal(weights[large], orders, need, len(sizes), len(small), total)
         need = need - np.bincount(part[large], weights[large], len(need)).astype(np.int64)
     if len(small):
-        order = small[np.argsort(hash_frames(frames, seed, first[small]), kind="stable")]
+        hashes = hash_keys([column[small] for column in keys], seed)
+        order = small[np.argsort(hashes, kind="stable")]
         has_some = np.isin(np.arange(len(need)), part[large])
         has_some[len(sizes) :] = True  # frames may be left over, they need not
         part[order] = _fill(weights[order], need, ~has_some)
     part[part == len(sizes)] = LEFT_OUT
     return part
+
+
+def _shuffles(keys: list[IntArray], seed: int) -> IntArray:
+    """Order things by their hash, and anew with the number of the shuffle as one more key."""
+    n = len(keys[0])
+    hashes = [hash_keys(keys, seed)]
+    hashes += [hash_keys([*keys, np.full(n, k)], seed) for k in range(1, SHUFFLES)]
+    return np.argsort(np.array(hashes), axis=1, kind="stable")
 
 
 def _deal(

@@ -74,7 +74,7 @@ def near_frames(frames: pl.DataFrame, chosen: BoolArray, gap: int) -> BoolArray:
     apart = min(gap, length)
     line = np.cumsum(np.diff(video, prepend=video[:1]) != 0) * (2 * length) + index
     far = np.iinfo(np.int64).max // 2
-    before = np.maximum.accumulate(np.where(chosen, line, -far))
+    near: BoolArray = line - np.maximum.accumulate(np.where(chosen, line, -far)) <= apart
     after = np.minimum.accumulate(np.where(chosen, line, far)[::-1])[::-1]
-    near: BoolArray = (line - before <= apart) | (after - line <= apart)
+    near |= after - line <= apart
     return near

@@ -94,15 +94,19 @@ def group_blocks(frames: pl.DataFrame, n_blocks: int) -> IntArray:
     # No more than frames: the product below stays under 2**63.
     wanted = min(require_count(n_blocks, "blocks", 1), max(n, 1))
     first = _starts_video(frames)
-    is_new = first | (np.diff(frames["frame_idx"].to_numpy(), prepend=0) != 0)
-    place = np.cumsum(is_new)  # counts places through all videos
-    start = np.maximum.accumulate(np.where(first, place, 0))
-    rank = place - start
     starts = np.flatnonzero(first)
-    counts = np.diff(place[starts], append=place[-1] + 1 if n else 0)
-    of_video = counts[np.cumsum(first) - 1]
-    block = rank * np.minimum(wanted, of_video) // np.maximum(of_video, 1)
-    return _lead(first | (np.diff(block, prepend=0) != 0))
+    index = frames["frame_idx"].to_numpy()
+    is_new = first.copy()
+    is_new[1:] |= index[1:] != index[:-1]
+    place = np.cumsum(is_new) - 1  # counts places through all videos
+    counts = np.diff(place[starts], append=place[-1:] + 1)
+    n_frames = np.diff(starts, append=n)
+    # The block of each place in its video: its rank there, in parts of all places.
+    block = place - np.repeat(place[starts], n_frames)
+    block *= np.repeat(np.minimum(wanted, counts), n_frames)
+    block //= np.repeat(counts, n_frames)
+    first[1:] |= block[1:] != block[:-1]
+    return _lead(first)
 
 
 def group_tracks(structure: Structure, tracks: pl.DataFrame) -> IntArray:

@@ -273,7 +273,9 @@ class Snapshot:
         small = self.catalog.tables()
         if name in small:
             return small[name].lazy()
-        native = self.source.scan(name)
+        # Frames that were read are not read again.
+        known = name == "frames" and self.has_structure
+        native = None if known else self.source.scan(name)
         return native if native is not None else self._keyed(name)
 
     def _keyed(self, name: str) -> pl.LazyFrame:

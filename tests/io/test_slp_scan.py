@@ -10,9 +10,11 @@ from typing import Any
 
 import h5py
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from tabular_labels.io.slp_read import read_slp
 from tabular_labels.io.slp_scan import SlpSource, open_slp
@@ -89,6 +91,19 @@ def test_structure_and_points_are_those_of_a_load(path: Path, tables: LabelTable
     everything = np.arange(tables.instances.height)
     assert source.read_points(*where(source, everything), COLUMNS).equals(tables.points)
     assert source.load().points.equals(tables.points)
+
+
+def test_frames_are_read_without_instances(path: Path) -> None:
+    source = open_slp(path)
+    frames = source.scan("frames")
+    assert frames is not None
+    expected = source.load_structure().frames
+    assert_frame_equal(frames.collect(), expected)
+    late = pl.col("frame_idx") > 300
+    some = frames.filter(late).select("position", "video_id").head(7).collect()
+    assert_frame_equal(some, expected.filter(late).select("position", "video_id").head(7))
+    assert frames.select(pl.len()).collect().item() == expected.height
+    assert source.scan("instances") is None
 
 
 @given(data=st.data())

@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 
-from tabular_labels.queries.split import hash_frames, hash_keys, split_order
+from tabular_labels.queries.split import hash_keys, split_order
 from tabular_labels.queries.split_assign import assign_frames
 from tabular_labels.testing.builders import make_tables
 
@@ -43,11 +43,6 @@ def test_a_split_by_strata_is_the_same_today_as_ever() -> None:
 def test_splits_of_other_seeds_differ() -> None:
     orders = {tuple(split_order(frames(20), seed=seed).tolist()) for seed in range(20)}
     assert len(orders) == 20
-
-
-def test_other_turns_shuffle_otherwise() -> None:
-    hashes = {tuple(hash_frames(frames(20), 3, turn=turn).tolist()) for turn in range(20)}
-    assert len(hashes) == 20
 
 
 def test_a_frame_keeps_its_rank_when_others_go() -> None:

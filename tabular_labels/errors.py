@@ -11,6 +11,7 @@ __all__ = [
     "ChecksumError",
     "ConflictError",
     "DanglingReferenceWarning",
+    "ExportCancelledError",
     "FileFormatError",
     "ForkedProcessError",
     "FormatVersionError",
@@ -19,6 +20,7 @@ __all__ = [
     "MissingExtraError",
     "MissingFrameError",
     "MissingVideoError",
+    "NothingToExportError",
     "ProjectExistsError",
     "QueryError",
     "ReadOnlyError",
@@ -254,6 +256,25 @@ class ProjectExistsError(TabularLabelsError, FileExistsError):
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the facts."""
         return type(self), (self.path,)
+
+
+class ExportCancelledError(TabularLabelsError, RuntimeError):
+    """A progress callback asked to stop; nothing was written."""
+
+    def __init__(self, n_done: int, n_total: int) -> None:
+        self.n_done, self.n_total = n_done, n_total
+        super().__init__(
+            f"the export was cancelled after {n_done} of {n_total} frames, expected all of them. "
+            "Nothing was written; export again with a callback that does not return False."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.n_done, self.n_total)
+
+
+class NothingToExportError(TabularLabelsError, ValueError):
+    """There are no frames of the kind that an export is made of."""
 
 
 class MissingExtraError(TabularLabelsError, ImportError):

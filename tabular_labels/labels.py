@@ -13,7 +13,8 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.encode import encode
 from tabular_labels.files import read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
-from tabular_labels.labels_merge_classic import LabelsMergeClassic
+from tabular_labels.images import FrameChoice, Progress, save_package
+from tabular_labels.labels_images import LabelsImages
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.source import MemorySource
@@ -30,7 +31,7 @@ from tabular_labels.views import LabeledFrame
 __all__ = ["Labels"]
 
 
-class Labels(LabelsMergeClassic):
+class Labels(LabelsImages):
     """A project of pose-tracking labels: videos, skeletons, tracks, frames, instances.
 
     Rows live in tables; frames and instances are views of them, made when they are
@@ -140,7 +141,17 @@ class Labels(LabelsMergeClassic):
         """
         labels.save(with_suffix(filename, default_suffix), **options)
 
-    def save(self, path: PathLike, **options: Any) -> None:
+    def save(
+        self,
+        path: PathLike,
+        with_images: bool = False,
+        *,
+        format: str = "png",
+        all_labels: bool = False,
+        suggested: bool = False,
+        progress_callback: Progress | None = None,
+        **options: Any,
+    ) -> None:
         """Write to a path; the format follows the suffix.
 
         A file is replaced whole or not at all. A path with the suffix ``.parquet``,
@@ -149,14 +160,36 @@ class Labels(LabelsMergeClassic):
 
         Args:
             path: Where to write.
+            with_images: Make a training package: a ``.slp`` file that holds the pictures
+                of its frames, see `save_frame_data_hdf5`. The rest of the arguments is for
+                packages.
+            format: ``"png"`` (every pixel), ``"jpg"`` (with loss) or ``""`` (arrays).
+            all_labels: Pictures of all frames; otherwise of those with user instances.
+            suggested: Also of suggested frames.
+            progress_callback: Called with frames done and in all; False cancels.
             **options: Of `write_slp` (``compat``), `write_parquet` (``overwrite``), or
                 the format's other function.
 
         Raises:
-            ValueError: Unknown suffix, or scanned labels would replace the file that
-                they are read from.
+            ValueError: Unknown suffix or format, pictures for another file than ``.slp``,
+                or scanned labels would replace the file that they are read from.
+            ExportCancelledError: The callback returned False; nothing is written.
+            MissingVideoError: The file of a video with pictures to be kept is not there.
+            FileFormatError: Such a video is damaged, or has no such frame.
         """
-        save_snapshot(self._snapshot, Path(path), **options)
+        if not with_images:
+            save_snapshot(self._snapshot, Path(path), **options)
+            return
+        if Path(path).suffix.lower() != ".slp":
+            message = (
+                f"{path}: found suffix {Path(path).suffix!r} for labels with images, expected "
+                "'.slp'. Change the name, or save without images."
+            )
+            raise ValueError(message)
+        choice = FrameChoice(all_labels, suggested)
+        save_package(
+            self._snapshot, self._objects, path, choice, format, progress_callback, **options
+        )
 
     def extract(self, inds: Sequence[int] | IntArray, copy: bool = False) -> Labels:
         """Return labels with the frames at these positions, in this order.

@@ -586,3 +586,19 @@ def json_labels(tables: LabelTables) -> list[Any]:
         }
         for frame in in_list_order(frames)
     ]
+
+
+def user_samples(frames: list[Row], skeleton_id: int) -> tuple[list[int], list[list[int]], int]:
+    """List frames with user instances of a skeleton, these instances, and count the others.
+
+    Rows of the frames in list order, rows of the instances frame by frame.
+    """
+    chosen, inside, n_others = [], [], 0
+    for frame in sorted(frames, key=lambda frame: frame["position"]):
+        users = [one for one in frame["instances"] if one["kind"] == "user"]
+        mine = [one["row"] for one in users if one["skeleton_id"] == skeleton_id]
+        n_others += len(users) - len(mine)
+        if mine:
+            chosen.append(frame["row"])
+            inside.append(mine)
+    return chosen, inside, n_others

@@ -22,9 +22,17 @@ from tabular_labels.hdf5.guard import (
     translated,
 )
 from tabular_labels.io.slp_layout import embedded_number
+from tabular_labels.model.pictures import EncodedPictures
 from tabular_labels.model.schema import VIDEOS
 
-__all__ = ["PACKAGE", "dump_videos", "embedded_numbers", "read_video_rows", "video_table"]
+__all__ = [
+    "PACKAGE",
+    "dump_videos",
+    "embedded_numbers",
+    "package_table",
+    "read_video_rows",
+    "video_table",
+]
 
 PACKAGE = "."
 """The filename of a video whose pictures are in the project's own file."""
@@ -187,8 +195,43 @@ def embedded_numbers(videos: Sequence[Json]) -> dict[int, int]:
     return found
 
 
+def package_table(videos: pl.DataFrame, pictures: Sequence[EncodedPictures]) -> pl.DataFrame:
+    """Let each video refer to its pictures in the very file that is to be written.
+
+    Args:
+        videos: The table of videos.
+        pictures: Of each video, in the order of the table.
+    """
+    rows = []
+    for number, (row, mine) in enumerate(zip(videos.to_dicts(), pictures, strict=True)):
+        backend: Json = {
+            "type": "HDF5Video",
+            "filename": PACKAGE,
+            "dataset": f"video{number}/video",
+            "input_format": "channels_last",
+            "convert_range": False,
+            "has_embedded_images": bool(mine.form),
+        }
+        if len(mine.frame_inds):
+            backend["shape"] = [len(mine.frame_inds), *mine.size]
+            backend["grayscale"] = mine.size[2] == 1
+            known = zip(_SIZES[1:], mine.size, strict=True)
+            row |= {key: size for key, size in known if row[key] is None}
+        if mine.fps is not None:
+            backend["fps"] = mine.fps
+        if mine.source is not None:
+            backend["source_video"] = mine.source
+        rows.append({**row, "backend": json.dumps(backend)})
+    return pl.DataFrame(rows, schema=VIDEOS.memory_columns)
+
+
 def dump_videos(
-    videos: pl.DataFrame, target: PathLike, others: Mapping[str, Any], *, classic: bool
+    videos: pl.DataFrame,
+    target: PathLike,
+    others: Mapping[str, Any],
+    *,
+    classic: bool,
+    is_package: bool = False,
 ) -> list[str]:
     """Write the rows of ``videos_json``.
 
@@ -200,6 +243,7 @@ def dump_videos(
         target: The file to be written.
         others: Other values of rows, as `read_video_rows` returned them.
         classic: Write only the keys that the classic programs know.
+        is_package: The target itself will hold the pictures, see `package_table`.
 
     Raises:
         FileFormatError: A video's pictures are inside the file to be replaced.
@@ -209,9 +253,12 @@ def dump_videos(
         backend = parse_json(row["backend"], target, f"videos, row {i}, backend")
         if not isinstance(backend, dict):
             raise broken(target, f"videos, row {i}", "no object as backend", "an object")
-        _require_elsewhere(backend, row["filename"], target, i)
+        if not is_package:
+            _require_elsewhere(backend, row["filename"], target, i)
         sources = {key: backend.pop(key) for key in _SOURCES if key in backend}
         _update(backend, sources, row)
+        if is_package:
+            backend["filename"] = PACKAGE
         if classic:
             rows.append(_dump({"backend": _classic_keys(backend)}))
             continue

@@ -7,7 +7,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ from tabular_labels.io.metadata_json import (
     leftover,
     video_rows,
 )
+from tabular_labels.io.pictures_write import write_pictures
 from tabular_labels.io.slp_layout import (
     CLASSIC_FORMAT,
     FRAMES,
@@ -45,9 +46,10 @@ from tabular_labels.io.slp_layout import (
     TODAY_FORMAT,
 )
 from tabular_labels.io.slp_structure import resolve_videos
-from tabular_labels.io.slp_videos import dump_videos, embedded_numbers
+from tabular_labels.io.slp_videos import dump_videos, embedded_numbers, package_table
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
+from tabular_labels.model.pictures import EncodedPictures
 from tabular_labels.model.tables import LabelTables, numbering, order_of_list
 
 __all__ = ["write_slp"]
@@ -58,7 +60,11 @@ _USER, _PREDICTED = 0, 1
 
 
 def write_slp(
-    tables: LabelTables, path: PathLike, *, compat: Literal["today", "classic"] = "today"
+    tables: LabelTables,
+    path: PathLike,
+    *,
+    compat: Literal["today", "classic"] = "today",
+    pictures: Sequence[EncodedPictures] | None = None,
 ) -> None:
     """Write a ``.slp`` file; what was there stays as it was when writing fails.
 
@@ -73,6 +79,8 @@ def write_slp(
         compat: ``"today"`` writes what current programs write, ``"classic"`` the layout
             of the original program (format 1.2), which has no place for attachments,
             negative frames, and the shapes of videos.
+        pictures: Of each video, in the order of the table: the file becomes a training
+            package. Every video then refers to its pictures in the file.
 
     Raises:
         InvariantError: The tables break a rule (`model.checks.check_tables`).
@@ -83,7 +91,10 @@ def write_slp(
         UnmodelledDataWarning: Something was left out, as the message says.
     """
     require(check_tables(tables))
-    writer = _Writer(tables, path, classic=compat == "classic")
+    if pictures is not None:
+        videos = package_table(tables.catalog.videos, pictures)
+        tables = replace(tables, catalog=replace(tables.catalog, videos=videos))
+    writer = _Writer(tables, path, pictures, classic=compat == "classic")
     with atomic_path(path) as temporary:
         writer.write(temporary)
 
@@ -132,15 +143,27 @@ class _Numbers:
 class _Writer:
     """Writes one file."""
 
-    def __init__(self, tables: LabelTables, path: PathLike, *, classic: bool) -> None:
+    def __init__(
+        self,
+        tables: LabelTables,
+        path: PathLike,
+        pictures: Sequence[EncodedPictures] | None,
+        *,
+        classic: bool,
+    ) -> None:
         self.tables, self.catalog = tables, tables.catalog
+        self.pictures = pictures or ()
         self.path, self.classic = os.fspath(path), classic
         self.numbers = _Numbers.of(tables)
         self.leftovers = self.catalog.attachments.metadata
         self.left_out: list[str] = []
         # Everything that can be refused is prepared before a file is created.
         self.videos = dump_videos(
-            self.catalog.videos, path, leftover(self.catalog, "videos_json"), classic=classic
+            self.catalog.videos,
+            path,
+            leftover(self.catalog, "videos_json"),
+            classic=classic,
+            is_package=pictures is not None,
         )
         self.metadata = json_text(
             dump_metadata(self.catalog, symmetry_both_ways=classic), path, "metadata"
@@ -163,6 +186,8 @@ class _Writer:
             self._write_frames(file, image)
             if image is not None:
                 restore_objects(image, file)
+            for number, pictures in enumerate(self.pictures):
+                write_pictures(file, number, pictures)
         if self.left_out:
             message = f"{self.path}: left out on writing: {', '.join(self.left_out)}"
             warnings.warn(message, UnmodelledDataWarning, stacklevel=3)

@@ -112,6 +112,10 @@ class EmbeddedFrames(Frames):
         with FILES.borrow(self._key(), self._open) as file:
             return file
 
+    def kept_size(self) -> tuple[int, int, int]:
+        """Return height, width and channels of the pictures in the file."""
+        return self._size()
+
     def source(self) -> Frames | None:
         """Return the pictures of the video that these were taken from, if it is known."""
         entry: Mapping[str, Any] | None = self.backend.source_video or self.facts().source
@@ -151,7 +155,7 @@ class EmbeddedFrames(Frames):
 
     def _absent(self, frame_idx: int, reason: str) -> MissingFrameError:
         inds = self.frame_inds
-        if np.array_equal(inds, np.arange(len(inds))):
+        if self.source() is None and np.array_equal(inds, np.arange(len(inds))):
             return missing_frame(self.name, frame_idx, len(inds))
         return MissingFrameError(
             self.name,

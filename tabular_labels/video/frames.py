@@ -151,11 +151,12 @@ def as_indices(indices: Iterable[int] | IntArray) -> IntArray:
 def missing_frame(name: str, frame_idx: int, n_frames: int | None) -> MissingFrameError:
     """Build the error for a frame outside a video."""
     last = "or more" if n_frames is None else f"to {n_frames - 1}: the video has {n_frames} frames"
+    expected = f"an index from 0 {last}" if n_frames != 0 else "a video that has frames"
     return MissingFrameError(
         name,
         place=f"frame {frame_idx}",
         found="no such frame",
-        expected=f"an index from 0 {last}",
+        expected=expected,
         remedy="Ask for a frame within the video, or check that it is the video of these labels.",
     )
 

@@ -17,9 +17,10 @@ from tabular_labels.video.convert import Image, with_channels
 from tabular_labels.video.frames import Frames, missing_frame
 from tabular_labels.video.pool import FILES
 
-__all__ = ["StoreFrames", "import_imgstore"]
+__all__ = ["StoreFrames", "import_imgstore", "write_store"]
 
 
+_CHUNK = 1000  # frames in a folder
 _PACKAGES = "imgstore opencv-python-headless"
 
 
@@ -121,3 +122,35 @@ def import_imgstore(purpose: str) -> Any:
     except ImportError as error:
         raise MissingExtraError(_PACKAGES, None, purpose) from error
     return imgstore
+
+
+def write_store(
+    imgstore: Any,
+    folder: Path,
+    images: Iterator[tuple[int, Image]],
+    frame_inds: IntArray,
+    frames: Frames,
+    form: str,
+) -> None:
+    """Write pictures as an imgstore whose frame numbers are their frame indices.
+
+    Args:
+        imgstore: The package.
+        folder: The store, which must not exist.
+        images: Frame index and picture, ascending.
+        frame_inds: Their indices; a store of none is empty.
+        frames: The video, asked for the size of its pictures.
+        form: As imgstore knows it.
+    """
+    _, height, width, channels = frames.shape if len(frame_inds) else (0, 1, 1, 1)
+    shape = (height, width, channels) if channels == 3 else (height, width)
+    store = imgstore.new_for_format(
+        form, mode="w", basedir=os.fspath(folder), imgshape=shape, chunksize=_CHUNK
+    )
+    try:
+        for frame_idx, image in images:
+            # OpenCV, which encodes, takes blue first.
+            pixels = image[..., ::-1] if channels == 3 else image[..., 0]
+            store.add_image(np.ascontiguousarray(pixels), frame_idx, float(frame_idx))
+    finally:
+        store.close()

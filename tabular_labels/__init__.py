@@ -33,6 +33,7 @@ from tabular_labels.projects import (
     write_slp,
 )
 from tabular_labels.splitting import leakage_report, split_labels, split_labels_train_val
+from tabular_labels.versions import compact, history, vacuum
 from tabular_labels.views import Instance, LabeledFrame, PredictedInstance
 
 __all__ = [
@@ -61,6 +62,8 @@ __all__ = [
     "TabularLabelsWarning",
     "Track",
     "Video",
+    "compact",
+    "history",
     "leakage_report",
     "load_file",
     "merge",
@@ -71,6 +74,7 @@ __all__ = [
     "scan_slp",
     "split_labels",
     "split_labels_train_val",
+    "vacuum",
     "write_json",
     "write_parquet",
     "write_slp",

@@ -7,11 +7,13 @@ canonical order, each a dict with its ``instances``, each of those with its ``po
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Container
 from typing import Any, TypeAlias
 
 import polars as pl
 
+from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS, TABLES
 from tabular_labels.model.tables import Catalog, LabelTables
 
 Row: TypeAlias = dict[str, Any]  # a value of any column
@@ -602,3 +604,72 @@ def user_samples(frames: list[Row], skeleton_id: int) -> tuple[list[int], list[l
             chosen.append(frame["row"])
             inside.append(mine)
     return chosen, inside, n_others
+
+
+# Differences
+
+
+def keyed_rows(tables: LabelTables) -> dict[str, dict[Any, Row]]:
+    """Every row of a project under its table and key; rows without keys are counted."""
+    found: dict[str, dict[Any, Row]] = {}
+    for name, table in tables.catalog.tables().items():
+        key, rows = TABLES[name].key, table.to_dicts()
+        if key:
+            found[name] = {tuple(row[part] for part in key): row for row in rows}
+            continue
+        seen: Counter[Any] = Counter()
+        found[name] = {}
+        for row in rows:
+            values = tuple(row.values())
+            found[name][values, seen[values]] = row
+            seen[values] += 1
+    found |= {"frames": {}, "instances": {}, "points": {}}
+    for frame in rows_of(tables):
+        place = {"video_id": frame["video_id"], "frame_idx": frame["frame_idx"]}
+        found["frames"][frame["frame_id"]] = {k: frame[k] for k in FRAMES.columns}
+        for one in frame["instances"]:
+            own = {name: one[name] for name in INSTANCES.columns}
+            found["instances"][one["instance_id"]] = place | own
+            for node, point in enumerate(one["points"]):
+                keys = place | {"instance_id": one["instance_id"], "node_id": node}
+                own = {name: point[name] for name in POINTS.memory_columns}
+                found["points"][one["instance_id"], node] = keys | own
+    return found
+
+
+def differences(old: LabelTables, new: LabelTables) -> dict[str, tuple[list[Row], ...]]:
+    """Rows added, removed, and pairs that differ, by table; points differ in their values."""
+    before, after = keyed_rows(old), keyed_rows(new)
+    found: dict[str, tuple[list[Row], ...]] = {}
+    for name, rows in after.items():
+        others = before[name]
+
+        def same(a: Row, b: Row, table: str = name) -> bool:
+            names = POINTS.memory_columns if table == "points" else a
+            return all(a[key] == b[key] for key in names)
+
+        pairs = [(others[key], row) for key, row in rows.items() if key in others]
+        found[name] = (
+            [row for key, row in rows.items() if key not in others],
+            [row for key, row in others.items() if key not in rows],
+            [{"old": a, "new": b} for a, b in pairs if not same(a, b)],
+        )
+    return found
+
+
+def differing_places(old: LabelTables, new: LabelTables) -> dict[tuple[int, int], bool]:
+    """Places of rows that differ, and whether points changed or came there."""
+    found: dict[tuple[int, int], bool] = {}
+    for name, (added, removed, changed) in differences(old, new).items():
+        if name not in ("frames", "instances", "points"):
+            continue
+        sides = [(row, name == "points") for row in added]
+        sides += [(row, False) for row in removed]
+        for pair in changed:
+            # A point that is elsewhere now is listed where it is.
+            where = (pair["new"],) if name == "points" else (pair["old"], pair["new"])
+            sides += [(row, name == "points") for row in where]
+        for row, has_points in sides:
+            place = row["video_id"], row["frame_idx"]
+            found[place] = found.get(place, False) or has_points
+    return dict(sorted(found.items()))

@@ -396,5 +396,90 @@ def validate(
         raise typer.Exit(1)
 
 
+@app.command()
+@guarded
+def history(
+    project: Annotated[Path, typer.Argument(help="A Parquet project.")], as_json: Json = False
+) -> None:
+    """List the versions of a project: when they came, what they hold, and why."""
+    from tabular_labels.cli import versions
+
+    if as_json:
+        print_json(versions.list_history(project))
+    else:
+        versions.print_history(project)
+
+
+@app.command()
+@guarded
+def diff(
+    old: Annotated[Path, typer.Argument(help="A Parquet project or a .slp file.")],
+    new: Annotated[
+        Path | None, typer.Argument(help="Another one; without, another version of the first.")
+    ] = None,
+    first: Annotated[
+        int | None, typer.Option("--from", help="Version of OLD; without NEW, the one before.")
+    ] = None,
+    second: Annotated[
+        int | None, typer.Option("--to", help="Version of NEW (or OLD); the newest without.")
+    ] = None,
+    with_rows: Annotated[bool, typer.Option("--rows", help="Show the rows, not only counts.")] = (
+        False
+    ),
+    as_json: Json = False,
+) -> None:
+    """Say which rows two versions, or two files, do not share."""
+    from tabular_labels.cli import versions
+
+    with working("comparing"):
+        changes = versions.compare(old, new, first, second)
+    if as_json:
+        print_json(versions.describe_changes(changes, with_rows=with_rows))
+    else:
+        versions.print_changes(changes, with_rows=with_rows)
+
+
+@app.command()
+@guarded
+def compact(
+    project: Annotated[Path, typer.Argument(help="A Parquet project.")],
+    message: Annotated[str, typer.Option(help="Kept with the version.")] = "compact",
+    as_json: Json = False,
+) -> None:
+    """Fold edits into the larger files of a project, as a new version that says the same."""
+    with working(f"compacting {plain(project)}"):
+        version = tabular_labels.compact(project, message=message)
+    if as_json:
+        print_json({"project": str(project), "version": version})
+    else:
+        _print_line(f"{project}: version {version} has its edits in its larger files")
+
+
+@app.command()
+@guarded
+def vacuum(
+    project: Annotated[Path, typer.Argument(help="A Parquet project.")],
+    keep: Annotated[
+        int | None,
+        typer.Option(help="Delete all but so many of the newest versions.", show_default="all"),
+    ] = None,
+    hours: Annotated[
+        float, typer.Option("--older-than", help="Hours for which unlisted files are left alone.")
+    ] = 1.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be deleted.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete files of a project that no version needs, and old versions if asked."""
+    from tabular_labels.cli import versions
+
+    done = versions.clean(project, keep, hours, dry_run=dry_run)
+    if as_json:
+        print_json(versions.describe_vacuumed(done))
+    else:
+        versions.print_vacuumed(project, done, dry_run=dry_run)
+
+
 def _print_line(text: str, style: str | None = None) -> None:
     output_console().print(plain(text), style=style, soft_wrap=True)

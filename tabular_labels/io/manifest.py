@@ -8,6 +8,7 @@ A project is a directory::
     history/00000001.json         when, why and from what version 1 came
     data/*.parquet, data/*.h5     immutable files of shards and attachments
     edits/*.parquet               immutable files of deltas
+    staging/                      files of unfinished bulk edits; no version lists any
 
 A version is exactly the files its manifest lists; others in the directories belong
 to other versions or to writes that were interrupted, so never glob. Files are

@@ -378,11 +378,48 @@ class ParquetSource:
             return self._checked(self._patched(base, rechunk=True))
         return self._counted(self._patched(base, rechunk=False) if self._n_deltas else base)
 
-    def _patched(self, base: Structure, *, rechunk: bool) -> Structure:
+    def load_places(self, places: pl.DataFrame) -> Structure:
+        """Read the frames and instances at some places; only files that hold them.
+
+        Args:
+            places: ``video_id`` and ``frame_idx``, any order.
+
+        Returns:
+            Their rows in canonical order, not validated, with ``point_start`` as
+            `load_structure` gives it.
+        """
+        shards, wanted = self.manifest.shards, packed_places(places)
+        starts = [shard.first[0] << 32 | shard.first[1] for shard in shards[1:]]
+        found = np.searchsorted(np.array(starts, np.uint64), wanted, side="right")
+        numbers = np.unique(found).tolist() if shards else []
+        chosen = [shards[number] for number in numbers]
+        files = [file for shard in chosen for file in shard.files()[:2]]
+        self._verify(files)
+        with self._reading(files):
+            plans = [_in_memory(self._scan(chosen, name), name) for name in ("frames", "instances")]
+            frames, instances = pl.collect_all(plans)
+        begins = offsets_of_counts(self._node_counts(instances))[:-1]
+        held = np.array([shard.instances.rows for shard in chosen], np.int64)
+        rows = np.array([shard.points.rows for shard in chosen], np.int64)
+        shift = self._point_edges[numbers] - offsets_of_counts(rows)[:-1]
+        n_nodes = self.catalog.n_nodes
+        base = Structure(frames, instances, n_nodes, None, begins + np.repeat(shift, held))
+        if self._n_deltas:
+            base = self._patched(base, rechunk=True, wanted=wanted)
+        here = np.flatnonzero(np.isin(packed_places(base.frames), wanted))
+        offsets = base.instance_offsets
+        kept = ranges(offsets[:-1][here], np.diff(offsets)[here])
+        assert base.point_start is not None
+        start = base.point_start[kept]
+        return Structure(base.frames[here], base.instances[kept], n_nodes, None, start)
+
+    def _patched(
+        self, base: Structure, *, rechunk: bool, wanted: IntArray | None = None
+    ) -> Structure:
         n_nodes, edges = self.catalog.n_nodes, self._point_edges
         shard_points = int(edges[len(self.manifest.shards)])
         try:
-            edited = self._current_rows
+            edited = self._current_rows if wanted is None else self._current_rows.at(wanted)
             return patch_structure(base, edited, n_nodes, shard_points, rechunk=rechunk)
         except LostPointsError as error:
             found = f"{error} whose points are not where edits left them"

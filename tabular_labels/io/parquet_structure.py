@@ -69,6 +69,21 @@ class EditedRows:
     point_start: IntArray
     removed: IntArray
 
+    def at(self, places: IntArray) -> EditedRows:
+        """Keep the rows of some places, packed; more instances may be named as removed."""
+        mine = np.isin(self.keys, places)
+        frames, instances = (
+            np.isin(packed_places(table), places) for table in (self.frames, self.instances)
+        )
+        return EditedRows(
+            self.keys[mine],
+            self.in_shard[mine],
+            self.frames.filter(pl.Series(frames)),
+            self.instances.filter(pl.Series(instances)),
+            self.point_start[instances],
+            self.removed,
+        )
+
 
 def edited_rows(
     owners: pl.DataFrame, removed: pl.DataFrame, deltas: Sequence[DeltaRows]

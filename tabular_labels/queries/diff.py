@@ -1,0 +1,385 @@
+"""What changed between two states of labels: rows added, removed and changed, by table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.edits import packed_places
+from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
+from tabular_labels.model.schema import CATALOG, INSTANCES, POINTS
+from tabular_labels.model.source import MemorySource, Source
+from tabular_labels.model.tables import Catalog, LabelTables, Structure
+from tabular_labels.queries.align import aligned
+from tabular_labels.queries.places import instance_places
+
+__all__ = ["Changes", "State", "TableChanges", "changed_places", "find_changes"]
+
+_PLACE = ("video_id", "frame_idx")
+_VALUES = tuple(POINTS.memory_columns)
+_CHUNK = 131_072  # instances whose points are compared at a time
+
+PointReader: TypeAlias = Callable[[Sequence[str], IntArray], pl.DataFrame]
+"""Reads point columns of instance rows, in their order."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One state to compare: small tables, frames and instances, and how to read points."""
+
+    catalog: Catalog
+    structure: Structure
+    read_points: PointReader
+
+    @classmethod
+    def of(cls, source: Source | LabelTables, structure: Structure | None = None) -> State:
+        """Take a source, perhaps with its structure where that is there already."""
+        kept = MemorySource(source) if isinstance(source, LabelTables) else source
+        made = kept.load_structure() if structure is None else structure
+
+        def read(columns: Sequence[str], rows: IntArray) -> pl.DataFrame:
+            offsets = made.point_offsets
+            starts = offsets[:-1] if made.point_start is None else made.point_start
+            part = None if made.part is None else made.part[rows]
+            count = offsets[1:][rows] - offsets[:-1][rows]
+            return kept.read_points(part, starts[rows], count, columns)
+
+        return cls(kept.catalog, made, read)
+
+    def at(self, places: pl.DataFrame) -> State:
+        """Keep the rows at some places (``video_id``, ``frame_idx``)."""
+        structure = self.structure
+        here = np.isin(packed_places(structure.frames), packed_places(places))
+        frames, offsets = np.flatnonzero(here), structure.instance_offsets
+        rows = ranges(offsets[:-1][frames], np.diff(offsets)[frames])
+        kept = Structure(structure.frames[frames], structure.instances[rows], structure.n_nodes)
+        return replace(
+            self,
+            structure=kept,
+            read_points=lambda names, some: self.read_points(names, rows[some]),
+        )
+
+    def instances(self, rows: IntArray) -> pl.DataFrame:
+        """Return instances with their places."""
+        places = instance_places(self.structure, rows=rows)
+        return places.hstack(self.structure.instances[rows])
+
+    def points(self, rows: IntArray) -> pl.DataFrame:
+        """Return the points of instances with all keys."""
+        count = np.diff(self.structure.point_offsets)[rows]
+        starts = offsets_of_counts(count)[:-1]
+        node = np.arange(int(count.sum())) - np.repeat(starts, count)
+        keys = self.instances(rows).select("video_id", "frame_idx", "instance_id")
+        repeated = keys[np.repeat(np.arange(len(rows)), count)]
+        nodes = pl.Series("node_id", node.astype(np.uint16))
+        values = self.read_points(_VALUES, rows)
+        return repeated.with_columns(nodes).hstack(values)
+
+
+@dataclass(frozen=True)
+class TableChanges:
+    """Rows of one table that are there on one side only, or differ.
+
+    Attributes:
+        added: Rows of the new side that the old one has not.
+        removed: Rows of the old side that the new one has not.
+        changed: Rows of both that differ: the key, then each other column twice, as
+            ``{name}_old`` and ``{name}_new``.
+    """
+
+    added: pl.DataFrame
+    removed: pl.DataFrame
+    changed: pl.DataFrame
+
+    def __bool__(self) -> bool:
+        """Tell whether anything differs."""
+        return bool(self.added.height or self.removed.height or self.changed.height)
+
+
+class Changes(Mapping[str, TableChanges]):
+    """The changes of every table, by name; ``provenance`` is one of them.
+
+    Examples:
+        >>> tables = LabelTables()
+        >>> changes = find_changes(State.of(tables), State.of(tables))
+        >>> changes.is_empty, len(changes["tracks"].added)
+        (True, 0)
+    """
+
+    def __init__(self, tables: Mapping[str, TableChanges]) -> None:
+        self._tables = MappingProxyType(dict(tables))
+
+    def __getitem__(self, table: str) -> TableChanges:
+        """Return the changes of one table."""
+        return self._tables[table]
+
+    def __iter__(self) -> Iterator[str]:
+        """Name the tables."""
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        """Count the tables."""
+        return len(self._tables)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing differs."""
+        return not any(self._tables.values())
+
+    def counts(self) -> pl.DataFrame:
+        """Count rows: ``table``, ``added``, ``removed``, ``changed`` (UInt32)."""
+        rows = [
+            (name, each.added.height, each.removed.height, each.changed.height)
+            for name, each in self._tables.items()
+        ]
+        numbers = dict.fromkeys(("added", "removed", "changed"), pl.UInt32)
+        return pl.DataFrame(rows, schema={"table": pl.String, **numbers}, orient="row")
+
+    def __repr__(self) -> str:
+        """Name the tables that differ, with counts."""
+        shown = [
+            f"{name}: +{added} -{removed} ~{changed}"
+            for name, added, removed, changed in self.counts().rows()
+            if added or removed or changed
+        ]
+        return f"Changes({', '.join(shown) or 'none'})"
+
+
+def find_changes(
+    old: State,
+    new: State,
+    places: pl.DataFrame | None = None,
+    *,
+    by_content: bool | None = None,
+) -> Changes:
+    """Compare two states, table by table.
+
+    Rows of one project are the same when their ids are. Rows of different projects
+    (by their project ids) are told by content: videos by filename, tracks by name and
+    ``spawned_on``, skeletons by name and nodes, frames by video and index, instances by
+    frame and place in it; of equal ones the first goes with the first. The ids shown are
+    then those of the old side, and for added rows numbers above them.
+
+    Suggestions and negative anchors have no keys: they are added or removed, never
+    changed. Missing equals missing.
+
+    Args:
+        old: Before.
+        new: After.
+        places: ``video_id`` and ``frame_idx`` outside of which frames, instances and
+            points are known to be the same; None to compare all.
+        by_content: Tell rows by content whatever the project ids are, or never; None:
+            when the project ids differ. Ids are not kept by every file format.
+
+    Returns:
+        The changes. Rows are in canonical order of their side (changed ones: of the new
+        side); instances and points come with ``video_id`` and ``frame_idx``.
+    """
+    if places is not None:
+        old, new = old.at(places), new.at(places)
+    if by_content is None:
+        by_content = old.catalog.project_id != new.catalog.project_id
+    if by_content:
+        catalog, structure = aligned(old.catalog, old.structure, new.catalog, new.structure)
+        new = replace(new, catalog=catalog, structure=structure)
+    found = {}
+    for schema in CATALOG:
+        before, after = (each.catalog.tables()[schema.name] for each in (old, new))
+        compare = _compare_keyed if schema.key else _compare_lists
+        found[schema.name] = compare(before, after, schema.key)
+    found["provenance"] = _compare_keyed(_facts(old.catalog), _facts(new.catalog), ("key",))
+    found["frames"] = _compare_by_id(old.structure.frames, new.structure.frames, ("frame_id",))
+    found["instances"], found["points"] = _compare_instances(old, new)
+    return Changes(found)
+
+
+def changed_places(old: State, new: State, places: pl.DataFrame | None = None) -> pl.DataFrame:
+    """List the places at which two states of one project differ in any row.
+
+    Args:
+        old: Before.
+        new: After, with the ids of the same project.
+        places: As for `find_changes`.
+
+    Returns:
+        ``video_id`` (UInt32), ``frame_idx`` (Int64) and ``points`` (Boolean: points
+        changed, or instances came), sorted and unique.
+    """
+    if places is not None:
+        old, new = old.at(places), new.at(places)
+    frames = _compare_by_id(old.structure.frames, new.structure.frames, ("frame_id",))
+    instances, points = _compare_instances(old, new)
+    found = [
+        *(_places_of(table, has_points=False) for table in (frames, instances)),
+        _places_of(points, has_points=True),
+    ]
+    return pl.concat(found).group_by(_PLACE).agg(pl.col("points").any()).sort(_PLACE)
+
+
+def _places_of(table: TableChanges, *, has_points: bool) -> pl.DataFrame:
+    """List where rows were, and where they are."""
+    changed = table.changed
+    sides = [
+        changed.select(pl.col(name if name in changed.columns else name + side) for name in _PLACE)
+        for side in ("_old", "_new")
+    ]
+    here = [table.added.select(_PLACE), *(side.rename(_plain(side)) for side in sides)]
+    return pl.concat(
+        [each.with_columns(points=pl.lit(has_points)) for each in here]
+        + [table.removed.select(_PLACE).with_columns(points=pl.lit(value=False))]
+    )
+
+
+def _plain(side: pl.DataFrame) -> dict[str, str]:
+    return dict(zip(side.columns, _PLACE, strict=True))
+
+
+def _facts(catalog: Catalog) -> pl.DataFrame:
+    rows = [(key, json.dumps(value, sort_keys=True)) for key, value in catalog.provenance.items()]
+    return pl.DataFrame(rows, schema={"key": pl.String, "value": pl.String}, orient="row")
+
+
+def _compare_keyed(old: pl.DataFrame, new: pl.DataFrame, key: Sequence[str]) -> TableChanges:
+    """Compare small tables by any key."""
+    rows = new.select(key).join(
+        old.select(key).with_row_index("row"),
+        on=key,
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )["row"]
+    return _compare_at(old, new, rows.fill_null(-1 % 2**32).to_numpy().astype(np.int64), key)
+
+
+def _compare_by_id(old: pl.DataFrame, new: pl.DataFrame, key: Sequence[str]) -> TableChanges:
+    """Compare large tables by one number."""
+    rows = rows_of_ids(old[key[0]].to_numpy(), new[key[0]].to_numpy())
+    return _compare_at(old, new, rows, key)
+
+
+def _compare_at(
+    old: pl.DataFrame, new: pl.DataFrame, rows: IntArray, key: Sequence[str]
+) -> TableChanges:
+    """Compare tables, given the old row of each new one (none: no row has the number)."""
+    there = (rows >= 0) & (rows < old.height)
+    is_kept = np.zeros(old.height, np.bool_)
+    is_kept[rows[there]] = True
+    before, after = old[rows[there]], new.filter(pl.Series(there))
+    changed = _unequal(before, after)
+    return TableChanges(
+        new.filter(pl.Series(~there)),
+        old.filter(pl.Series(~is_kept)),
+        _side_by_side(before.filter(changed), after.filter(changed), key),
+    )
+
+
+def _unequal(before: pl.DataFrame, after: pl.DataFrame) -> pl.Series:
+    unequal = [before[name].ne_missing(after[name]) for name in before.columns]
+    return pl.select(pl.any_horizontal(unequal)).to_series()
+
+
+def _side_by_side(before: pl.DataFrame, after: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    columns = [after[name] for name in key]
+    for name in before.columns:
+        if name not in key:
+            columns += [before[name].alias(f"{name}_old"), after[name].alias(f"{name}_new")]
+    return pl.DataFrame(columns)
+
+
+def _compare_lists(old: pl.DataFrame, new: pl.DataFrame, _key: Sequence[str]) -> TableChanges:
+    """Compare rows without keys; of equal ones the first goes with the first."""
+    counted = [
+        table.with_columns(nth=pl.int_range(pl.len()).over(table.columns)) for table in (old, new)
+    ]
+    names = counted[0].columns
+    lost, found = (
+        a.join(b, on=names, how="anti", nulls_equal=True, maintain_order="left").drop("nth")
+        for a, b in (counted, counted[::-1])
+    )
+    return TableChanges(found, lost, _side_by_side(old.clear(), new.clear(), ()))
+
+
+def _compare_instances(old: State, new: State) -> tuple[TableChanges, TableChanges]:
+    """Compare instances by id, and the points of those that both sides have."""
+    before, after = (each.structure.instances["instance_id"].to_numpy() for each in (old, new))
+    rows = rows_of_ids(before, after)
+    both = np.flatnonzero(rows >= 0)
+    is_kept = np.zeros(len(before), np.bool_)
+    is_kept[rows[both]] = True
+    added, removed = np.flatnonzero(rows < 0), np.flatnonzero(~is_kept)
+    changed = _changed_instances(old, new, rows[both], both)
+    instances = TableChanges(
+        new.instances(added),
+        old.instances(removed),
+        _side_by_side(
+            old.instances(rows[both][changed]), new.instances(both[changed]), ("instance_id",)
+        ),
+    )
+    points = _changed_points(old, new, rows[both], both)
+    mine = TableChanges(new.points(added), old.points(removed), points.changed)
+    return instances, TableChanges(
+        pl.concat([mine.added, points.added]),
+        pl.concat([mine.removed, points.removed]),
+        mine.changed,
+    )
+
+
+def _changed_instances(old: State, new: State, before: IntArray, after: IntArray) -> BoolArray:
+    changed = np.zeros(len(after), np.bool_)
+    for name in INSTANCES.memory_columns:
+        a, b = old.structure.instances[name][before], new.structure.instances[name][after]
+        changed |= a.ne_missing(b).to_numpy()
+    for name in ("video_id", "frame_idx"):
+        a, b = (
+            instance_places(each.structure, (name,), rows)[name]
+            for each, rows in ((old, before), (new, after))
+        )
+        changed |= a.ne_missing(b).to_numpy()
+    return changed
+
+
+def _changed_points(old: State, new: State, before: IntArray, after: IntArray) -> TableChanges:
+    """Compare the points of instances that both sides have, some at a time."""
+    key = (*_PLACE, "instance_id", "node_id")
+    nothing = pl.DataFrame(schema=POINTS.disk_columns)
+    found = [TableChanges(nothing, nothing, _side_by_side(nothing, nothing, key))]
+    for first in range(0, len(after), _CHUNK):
+        some = slice(first, first + _CHUNK)
+        a, b = before[some], after[some]
+        widths = [
+            np.diff(each.structure.point_offsets)[rows] for each, rows in ((old, a), (new, b))
+        ]
+        alike = widths[0] == widths[1]
+        values = [each.read_points(_VALUES, rows[alike]) for each, rows in ((old, a), (new, b))]
+        unequal = np.flatnonzero(_unequal(*values).to_numpy())
+        of = np.searchsorted(offsets_of_counts(widths[1][alike]), unequal, side="right") - 1
+        touched = np.unique(of)
+        found.append(_compare_nodes(old.points(a[alike][touched]), new.points(b[alike][touched])))
+        # An instance of another skeleton has points of other nodes.
+        found.append(_compare_nodes(old.points(a[~alike]), new.points(b[~alike])))
+    return TableChanges(
+        pl.concat([each.added for each in found]),
+        pl.concat([each.removed for each in found]),
+        pl.concat([each.changed for each in found]),
+    )
+
+
+def _compare_nodes(old: pl.DataFrame, new: pl.DataFrame) -> TableChanges:
+    """Compare points by instance and node, wherever the instance is."""
+    key = ("instance_id", "node_id")
+    compared = _compare_keyed(old.drop(_PLACE), new.drop(_PLACE), key)
+    places = new.select(*_PLACE, "instance_id").unique("instance_id")
+    changed = compared.changed.join(places, on="instance_id", how="left", maintain_order="left")
+    order = [*_PLACE, *compared.changed.columns]
+    return TableChanges(
+        new.join(compared.added, on=key, how="semi", maintain_order="left"),
+        old.join(compared.removed, on=key, how="semi", maintain_order="left"),
+        changed.select(order),
+    )

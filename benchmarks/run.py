@@ -21,6 +21,7 @@ from benchmarks import (
     bench_occupancy,
     bench_parquet,
     bench_read,
+    bench_sleap_io,
     bench_split,
     bench_tables,
     bench_video,
@@ -47,6 +48,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "filter": bench_filter.run,
         "video": bench_video.run,
         "split": bench_split.run,
+        "sleap_io": bench_sleap_io.run,
     }
 )
 

@@ -91,3 +91,54 @@ class LabelsFormats(LabelsSplit):
         if isinstance(data, Mapping):
             return cls._of_tables(parse_document(dict(data)))
         return cls._of_tables(parse_text(data))
+
+    @classmethod
+    def from_sleap_io(cls, labels: Any, *, strict: bool = False) -> Self:
+        """Take over sleap-io's labels.
+
+        Lazily loaded ones are read by their arrays, without an object for each instance.
+        Videos are referred to by name, with what is known of their shape; none is opened.
+
+        Args:
+            labels: A ``sleap_io.Labels``; it stays as it is.
+            strict: Refuse labels that hold more than ours, instead of warning.
+
+        Returns:
+            Labels in memory, with frames in the same order.
+
+        Raises:
+            FileFormatError: A reference is out of bounds, or the like.
+            UnmodelledDataError: With ``strict``: they hold more than ours.
+
+        Warns:
+            UnmodelledDataWarning: They hold more than ours, which stays behind.
+            DanglingReferenceWarning: Instances come from predictions in no frame.
+
+        Examples:
+            >>> import sleap_io, tabular_labels as tl
+            >>> labels = sleap_io.Labels(videos=[sleap_io.Video("fly.mp4")])
+            >>> tl.Labels.from_sleap_io(labels).videos
+            [Video('fly.mp4', shape=None)]
+        """
+        from tabular_labels.io.sleap_io_read import tables_of_sleap_io  # loads h5py
+
+        return cls._of_tables(tables_of_sleap_io(labels, strict=strict))
+
+    def to_sleap_io(self) -> Any:
+        """Return everything as sleap-io's objects.
+
+        Missing coordinates and scores are NaN there. Points of instances are slices of
+        large arrays of their own; what is changed in them does not reach these labels.
+
+        Returns:
+            A ``sleap_io.Labels``; its videos are not opened.
+
+        Raises:
+            MissingExtraError: sleap-io is not installed.
+
+        Warns:
+            UnmodelledDataWarning: sleap-io has no place for something, as the message says.
+        """
+        from tabular_labels.io.sleap_io_write import sleap_io_labels  # loads h5py
+
+        return sleap_io_labels(self._snapshot)

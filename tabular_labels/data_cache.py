@@ -13,7 +13,7 @@ from tabular_labels.queries.find import rotated
 
 if TYPE_CHECKING:
     from tabular_labels.labels import Labels
-    from tabular_labels.views import LabeledFrame
+    from tabular_labels.views import Instance, LabeledFrame
 
 __all__ = ["LabelsDataCache"]
 
@@ -39,6 +39,24 @@ class LabelsDataCache:
 
     def update(self, new_frame: LabeledFrame | None = None) -> None:
         """Do nothing: answers always come from the labels."""
+
+    def add_track(self, video: VideoLike, track: Track) -> None:
+        """Do nothing, for compatibility: `Labels.add_track` is seen at once."""
+
+    def add_instance(self, frame: LabeledFrame, instance: Instance) -> None:
+        """Do nothing, for compatibility: `Labels.add_instance` is seen at once."""
+
+    def remove_instance(self, frame: LabeledFrame, instance: Instance) -> None:
+        """Do nothing, for compatibility: `Labels.remove_instance` is seen at once."""
+
+    def track_swap(
+        self,
+        video: VideoLike,
+        new_track: Track | None,
+        old_track: Track | int | None,
+        frame_range: tuple[int, int],
+    ) -> None:
+        """Do nothing, for compatibility: `Labels.track_swap` is seen at once."""
 
     def find_frames(
         self, video: VideoLike, frame_idx: SupportsIndex | Iterable[int] | None = None

@@ -190,7 +190,7 @@ def add_frame(store: Store, frame: Any, position: float | None = None) -> int:
         handle = store.new_handle("frame")
         video = video_key(store, given.video)
         if position is None:
-            position = math.floor(store.list_order.last_position()) + 1
+            position = store.next_position()
         key = store.new_id("frame")
         record = FrameRecord(key, video, index, position, bool(given.is_negative), ())
         store.put_frame(handle, record)

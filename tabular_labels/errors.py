@@ -20,6 +20,7 @@ __all__ = [
     "MissingExtraError",
     "MissingFrameError",
     "MissingVideoError",
+    "NoProjectError",
     "NothingToExportError",
     "ProjectExistsError",
     "QueryError",
@@ -241,6 +242,20 @@ class ReadOnlyError(TabularLabelsError, TypeError):
 
 class ConflictError(TabularLabelsError, RuntimeError):
     """Another writer committed first; nothing of ours was written."""
+
+
+class NoProjectError(TabularLabelsError, ValueError):
+    """Labels that are of no Parquet project were to be committed, or asked for a version."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "found labels that are of no Parquet project, expected some that were opened from one "
+            "or saved as one. Save them first: `labels.save('mice.parquet')`."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle without the message, which is always the same."""
+        return type(self), ()
 
 
 class ProjectExistsError(TabularLabelsError, FileExistsError):

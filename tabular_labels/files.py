@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tabular_labels._types import PathLike
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from tabular_labels.io.parquet_scan import ParquetSource
+
 __all__ = [
     "SUFFIXES",
     "VideoSearch",
     "format_of",
     "open_source",
+    "project_at",
     "read_tables",
     "refuse_to_replace",
     "save_snapshot",
@@ -112,6 +116,15 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
         from tabular_labels.io.parquet_write import write_parquet
 
         write_parquet(snapshot.tables(), path, **options)
+
+
+def project_at(path: PathLike) -> ParquetSource | None:
+    """Open the newest version of a Parquet project, None when the path is none."""
+    if not Path(path).is_dir():
+        return None
+    from tabular_labels.io.parquet_scan import open_parquet
+
+    return open_parquet(path)
 
 
 def tables_to_replace(snapshot: Snapshot, path: PathLike) -> LabelTables:

@@ -11,7 +11,7 @@ import polars as pl
 
 from tabular_labels._types import IntArray, PathLike
 from tabular_labels.encode import encode
-from tabular_labels.files import read_tables, save_snapshot, with_suffix
+from tabular_labels.files import project_at, read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
 from tabular_labels.images import FrameChoice, Progress, save_package
 from tabular_labels.labels_images import LabelsImages
@@ -122,7 +122,11 @@ class Labels(LabelsImages):
             FileFormatError: It is no labels file, or a broken one.
         """
         tables = read_tables(filename, video_search=video_search, strict=strict)
-        return cls.from_snapshot(Snapshot.of(tables))
+        labels = cls.from_snapshot(Snapshot.of(tables))
+        project = project_at(filename)
+        if project is not None:
+            labels._follow(project)
+        return labels
 
     @classmethod
     def save_file(
@@ -179,6 +183,9 @@ class Labels(LabelsImages):
         """
         if not with_images:
             save_snapshot(self._snapshot, Path(path), **options)
+            project = project_at(path)
+            if project is not None:
+                self._follow(project)
             return
         if Path(path).suffix.lower() != ".slp":
             message = (
@@ -262,7 +269,11 @@ class Labels(LabelsImages):
     def collect(self) -> Labels:
         """Read scanned labels into memory."""
         source = MemorySource(self._snapshot.tables())
-        return Labels.from_snapshot(Snapshot(source, self._snapshot.lineage), self._lent_objects)
+        snapshot = Snapshot(source, self._snapshot.lineage)
+        labels = Labels.from_snapshot(snapshot, self._lent_objects)
+        if self._project is not None and not self.has_changes:
+            labels._follow(self._project)
+        return labels
 
     def describe(self) -> str:
         """Return a text that says what is in the labels."""

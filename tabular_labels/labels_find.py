@@ -20,6 +20,7 @@ from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
+from tabular_labels.occupied import ranges_of_video
 from tabular_labels.queries.dense import DenseLayout, dense_layout, scatter
 from tabular_labels.queries.find import (
     filtered_frame_rows,
@@ -27,7 +28,6 @@ from tabular_labels.queries.find import (
     rotated,
     user_frame_rows,
 )
-from tabular_labels.queries.occupancy import runs_of_video
 from tabular_labels.queries.suggestions import next_suggestion
 from tabular_labels.sequences import FrameSequence, InstanceSequence
 from tabular_labels.views import Instance, LabeledFrame, PredictedInstance, frame_view
@@ -331,15 +331,10 @@ class LabelsFind(LabelsCore):
         return {} if key is None else dict(self._occupancy_of(key))
 
     def _occupancy_of(self, key: int) -> dict[Track | None, RangeList]:
-        runs = runs_of_video(self._snapshot.structure, key)
-        grouped: dict[Any, list[tuple[int, int]]] = {}
-        columns = (runs[name].to_list() for name in ("track_id", "start", "stop"))
-        for track_id, start, stop in zip(*columns, strict=True):
-            grouped.setdefault(track_id, []).append((start, stop))
         tracks = self._objects.track_by_id
         return {
-            None if track_id is None else tracks[track_id]: RangeList.from_runs(ranges)
-            for track_id, ranges in grouped.items()
+            None if key < 0 else tracks[key]: ranges
+            for key, ranges in ranges_of_video(self._opened, self._store_made, key).items()
         }
 
     def get_track_count(self, video: VideoLike) -> int:

@@ -18,8 +18,9 @@ from tabular_labels.levels import LevelReader
 from tabular_labels.model.buffers import is_forked, key_values
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.skeleton import Skeleton
+from tabular_labels.occupied import all_runs
 from tabular_labels.queries.dense import DenseLayout
-from tabular_labels.queries.occupancy import named_runs, runs_of_structure, track_runs
+from tabular_labels.queries.occupancy import named_runs, track_runs
 from tabular_labels.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -192,12 +193,12 @@ class LabelsTables(LabelsFind):
         if is_forked():
             what = "occupancy()"
             raise ForkedProcessError(what)
-        if self._snapshot.has_structure:
-            runs = runs_of_structure(self._snapshot.structure)
+        if self._store_made is not None or self._opened.has_structure:
+            runs = all_runs(self._opened, self._store_made)
         else:
             needed = ["video_id", "track_id", "frame_idx"]
             runs = track_runs(self._snapshot.scan("instances").select(needed)).collect()
-        return named_runs(self._snapshot.catalog, runs)
+        return named_runs(self._catalog, runs)
 
     def to_xarray(self, video: VideoLike | None = None) -> xr.Dataset:
         """Return one video as a dataset in the form movement uses.

@@ -40,6 +40,11 @@ _OF_INSTANCE = frozenset(
 )
 
 
+_OF_FRAME = frozenset({"video", "video_id", "frame_idx", "frame_id", "position", "is_negative"})
+# A predicate that chooses more ranges of frames than this reads everything in large pieces.
+_MOST_RUNS = 64
+
+
 class LevelReader:
     """Makes the named columns of a level in chunks; polars pulls them."""
 
@@ -105,7 +110,7 @@ class LevelReader:
         # without columns could not say.
         wanted = wanted or ["frame_idx"]
         left = n_rows
-        for chunk in self.chunks():
+        for chunk in self._chosen_chunks(predicate):
             rows = self._rows_within(chunk, predicate)
             table = self.read(wanted, rows)
             if predicate is not None:
@@ -116,6 +121,28 @@ class LevelReader:
             yield table
             if left == 0:
                 return
+
+    def _chosen_chunks(self, predicate: pl.Expr | None) -> Iterator[slice]:
+        """Leave out what a predicate over frames drops whole, so that it stays unread."""
+        used = [] if predicate is None else list(dict.fromkeys(predicate.meta.root_names()))
+        if predicate is None or self._level == "frames" or not used or not _OF_FRAME >= {*used}:
+            yield from self.chunks()
+            return
+        snapshot = self._snapshot
+        structure = snapshot.structure
+        table = denormalise.frame_columns(snapshot.catalog, structure, used)
+        kept = table.select(predicate).to_series().fill_null(value=False).to_numpy()
+        edges = np.flatnonzero(np.diff(kept, prepend=False, append=False))
+        bounds = structure.instance_offsets[edges].tolist()
+        runs = list(zip(bounds[::2], bounds[1::2], strict=True))
+        if len(runs) > _MOST_RUNS:
+            yield from self.chunks()
+            return
+        for start, stop in runs:
+            for first in range(start, stop, CHUNK_INSTANCES):
+                yield slice(first, min(first + CHUNK_INSTANCES, stop))
+        if not runs:
+            yield slice(0, 0)
 
     def _rows_within(self, chunk: slice, predicate: pl.Expr | None) -> slice | IntArray:
         """Leave out instances that a predicate drops whole, so that their points stay unread."""

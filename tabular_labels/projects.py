@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tabular_labels._types import PathLike
-from tabular_labels.files import VideoSearch, tables_to_replace
+from tabular_labels.files import VideoSearch, project_at, tables_to_replace
 from tabular_labels.labels import Labels
 from tabular_labels.store.snapshot import Snapshot
 
@@ -125,7 +125,10 @@ def read_parquet(path: PathLike, *, version: int | None = None) -> Labels:
     """
     from tabular_labels.io import parquet_scan  # loads pyarrow
 
-    return Labels.from_snapshot(Snapshot.of(parquet_scan.read_parquet(path, version=version)))
+    project = parquet_scan.open_parquet(path, version=version)
+    labels = Labels.from_snapshot(Snapshot.of(project.load()))
+    labels._follow(project)
+    return labels
 
 
 def scan_parquet(path: PathLike, *, version: int | None = None) -> Labels:
@@ -143,7 +146,10 @@ def scan_parquet(path: PathLike, *, version: int | None = None) -> Labels:
     """
     from tabular_labels.io import parquet_scan
 
-    return Labels.from_snapshot(Snapshot(parquet_scan.open_parquet(path, version=version)))
+    project = parquet_scan.open_parquet(path, version=version)
+    labels = Labels.from_snapshot(Snapshot(project))
+    labels._follow(project)
+    return labels
 
 
 def write_parquet(
@@ -173,3 +179,6 @@ def write_parquet(
     parquet_write.write_parquet(
         labels._snapshot.tables(), path, overwrite=overwrite, message=message, progress=progress
     )
+    project = project_at(path)
+    if project is not None:
+        labels._follow(project)

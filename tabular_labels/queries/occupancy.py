@@ -15,7 +15,14 @@ from tabular_labels.queries.places import (
     rows_of_video,
 )
 
-__all__ = ["RUNS", "named_runs", "runs_of_structure", "runs_of_video", "track_runs"]
+__all__ = [
+    "RUNS",
+    "named_runs",
+    "patch_runs",
+    "runs_of_structure",
+    "runs_of_video",
+    "track_runs",
+]
 
 RUNS = pl.Schema(
     {"video_id": pl.UInt32, "track_id": pl.UInt32, "start": pl.Int64, "stop": pl.Int64}
@@ -214,6 +221,65 @@ def runs_of_video(structure: Structure, video_id: int) -> pl.DataFrame:
     # One column at a time: a whole table would use threads that a forked process lacks.
     tracked = runs["track_id"].set(runs["track_id"] < 0, None).cast(pl.UInt32)
     return runs.replace_column(0, tracked)
+
+
+def patch_runs(runs: pl.DataFrame, places: IntArray, present: pl.DataFrame) -> pl.DataFrame:
+    """Bring the runs of one video up to date where some frame indices were edited.
+
+    Args:
+        runs: ``track_id`` (null for untracked), ``start``, ``stop`` as they were.
+        places: Frame indices that were edited, ascending, each once.
+        present: What is there now: ``track_id`` and ``frame_idx``, one row for each
+            instance at one of ``places``.
+
+    Returns:
+        ``track_id`` (UInt32, null for untracked, last), ``start``, ``stop`` (Int64,
+        half-open), sorted by track and start.
+
+    Examples:
+        >>> runs = pl.DataFrame({"track_id": [7], "start": [0], "stop": [9]})
+        >>> present = pl.DataFrame({"track_id": [2], "frame_idx": [4]})
+        >>> patch_runs(runs, np.array([4]), present).rows()
+        [(2, 4, 5), (7, 0, 4), (7, 5, 9)]
+    """
+    # In numpy throughout: polars' threads would be waited for in vain after a fork.
+    track = _last_if_none(runs["track_id"])
+    start, stop = runs["start"].to_numpy(), runs["stop"].to_numpy()
+    first, last = np.searchsorted(places, start), np.searchsorted(places, stop)
+    # Every run is cut at the edited places in it: that gives one piece more than places.
+    cuts = last - first
+    run = np.repeat(np.arange(len(cuts)), cuts + 1)
+    piece = np.arange(len(run)) - np.repeat(np.cumsum(cuts + 1) - cuts - 1, cuts + 1)
+    around = np.concatenate([places, [0]])
+    at = first[run] + piece
+    begin = np.where(piece == 0, start[run], around[at - 1] + 1)
+    end = np.where(piece == cuts[run], stop[run], around[np.minimum(at, len(places))])
+    frame = present["frame_idx"].to_numpy()
+    track = np.concatenate([track[run], _last_if_none(present["track_id"])])
+    begin, end = np.concatenate([begin, frame]), np.concatenate([end, frame + 1])
+    some = end > begin
+    track, begin, end = track[some], begin[some], end[some]
+    order = np.lexsort((begin, track))
+    track, begin, end = track[order], begin[order], end[order]
+    is_first = np.ones(len(track), np.bool_)
+    is_first[1:] = (track[1:] != track[:-1]) | (begin[1:] > end[:-1])
+    at_first = np.flatnonzero(is_first)
+    at_last = np.append(at_first[1:], len(track))[: len(at_first)] - 1
+    kept = track[at_first]
+    joined = pl.DataFrame(
+        {"track_id": kept, "start": begin[at_first], "stop": end[at_last]},
+        schema={"track_id": pl.Int64, "start": pl.Int64, "stop": pl.Int64},
+    )
+    known = joined["track_id"].set(joined["track_id"] == _UNTRACKED, None).cast(pl.UInt32)
+    return joined.replace_column(0, known)
+
+
+_UNTRACKED = 2**32
+
+
+def _last_if_none(track: pl.Series) -> IntArray:
+    keys = key_values(track.cast(pl.UInt32))
+    return np.where(keys < 0, _UNTRACKED, keys)
 
 
 def named_runs(catalog: Catalog, runs: pl.DataFrame) -> pl.DataFrame:

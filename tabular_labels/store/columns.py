@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -104,9 +105,16 @@ class InstanceColumns:
 
     def linked_to(self, rows: IntArray) -> IntArray:
         """Return the rows of the instances that were made from these, ascending."""
-        if self._from_predicted.null_count() == len(self._from_predicted):
-            return np.empty(0, np.int64)
-        return np.flatnonzero(np.isin(key_values(self._from_predicted), self._ids[rows]))
+        linked, origins = self._links
+        return linked[np.isin(origins, self._ids[rows])]
+
+    @cached_property
+    def _links(self) -> tuple[IntArray, IntArray]:
+        """Rows of the instances that were made from predictions, and the keys of these."""
+        column = self._from_predicted
+        if column.null_count() == len(column):
+            return np.empty(0, np.int64), np.empty(0, np.uint32)
+        return np.flatnonzero(column.is_not_null().to_numpy()), column.drop_nulls().to_numpy()
 
 
 @dataclass(frozen=True)

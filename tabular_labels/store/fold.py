@@ -24,7 +24,7 @@ from tabular_labels.store.records import FrameRecord, InstanceRecord, PointValue
 from tabular_labels.store.rows import Handles, Rows
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["EditedFrames", "Folded", "edited_frames", "fold"]
+__all__ = ["EditedFrames", "Folded", "edited_frames", "fold", "points_of"]
 
 _POINT_COLUMNS = ("x", "y", "visible", "complete", "score")
 
@@ -283,10 +283,10 @@ def _as_frames(edited: EditedFrames) -> pl.DataFrame:
 
 
 def _with_positions(rows: Rows, frames: pl.DataFrame, handles: Handles) -> pl.DataFrame:
-    """Number the places in the list without gaps."""
-    order = rows.list_order
-    if order.is_appended_only:
+    """Number the places in the list anew, where some lie between others."""
+    if rows.has_whole_positions:
         return frames
+    order = rows.list_order
     listed = np.asarray(order.handles(), np.int64)
     place = np.empty(int(listed.max(initial=-1)) + 1, np.uint32)
     place[listed] = np.arange(len(listed), dtype=np.uint32)
@@ -311,7 +311,7 @@ def _snapshot(
             (int(offsets[s]), int(offsets[e]), int(here[a]), int(here[b]))
             for s, e, a, b in of_instances
         ]
-        points = _joined(base.tables().points, _points_of(rows, edited), of_points)
+        points = _joined(base.tables().points, points_of(rows, edited), of_points)
         structure = Structure(frames, instances, n_nodes).with_offsets(offsets_of_counts(counts))
         return Snapshot.of(LabelTables.on(structure, catalog, points))
     old = base.structure
@@ -358,20 +358,28 @@ def _extra_points(
     return _table([v for v in edited.values if v is not None]), new_part, new_start
 
 
-def _points_of(rows: Rows, edited: EditedFrames) -> pl.DataFrame:
-    """Gather all points of edited frames, from the snapshot and from records."""
-    is_new = _is_new(edited)
-    fresh = _table([v for v in edited.values if v is not None])
+def points_of(rows: Rows, edited: EditedFrames, chosen: BoolArray | None = None) -> pl.DataFrame:
+    """Gather points of edited frames, from the snapshot and from records.
+
+    Args:
+        rows: The labels' rows.
+        edited: Some of their frames.
+        chosen: Which of the instances; None for all.
+    """
+    at = np.arange(len(edited.values)) if chosen is None else np.flatnonzero(chosen)
+    values = [edited.values[k] for k in at.tolist()]
+    is_new = np.array([one is not None for one in values], np.bool_)
+    fresh = _table([one for one in values if one is not None])
     if bool(is_new.all()):
         return fresh
-    source = np.array([rows.instance_handles.find(h) for h in edited.instance_handles.tolist()])
-    below = rows.base.read_points(_POINT_COLUMNS, source[~is_new].astype(np.int64))
-    both = pl.concat([below, fresh])
-    at = np.empty(int(edited.n_points.sum()), np.int64)
-    mask = np.repeat(is_new, edited.n_points)
-    at[~mask] = np.arange(below.height)
-    at[mask] = below.height + np.arange(fresh.height)
-    return both[at]
+    handles, n_points = edited.instance_handles[at], edited.n_points[at]
+    source = np.array([rows.instance_handles.find(h) for h in handles[~is_new].tolist()], np.int64)
+    below = rows.base.read_points(_POINT_COLUMNS, source)
+    mask = np.repeat(is_new, n_points)
+    order = np.empty(len(mask), np.int64)
+    order[~mask] = np.arange(below.height)
+    order[mask] = below.height + np.arange(fresh.height)
+    return pl.concat([below, fresh])[order]
 
 
 def _table(values: list[PointValues]) -> pl.DataFrame:

@@ -54,11 +54,6 @@ class ListOrder:
         place = place if place >= 0 else place + n + len(self._tail)
         return int(self._base[place]) if 0 <= place < n else self._tail[place - n]
 
-    @property
-    def is_appended_only(self) -> bool:
-        """Whether the snapshot's order stands, and new frames came after it."""
-        return self._moved is None
-
     def handles(self) -> Sequence[int] | IntArray:
         """Return all handles as they are now: the base itself, or a copy."""
         if self._moved is not None:

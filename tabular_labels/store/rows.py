@@ -154,6 +154,14 @@ class Rows:
         return made
 
     @property
+    def has_whole_positions(self) -> bool:
+        """Whether all positions are such as tables can hold: whole, and not negative."""
+        return all(
+            record is GONE or (record.position >= 0 and float(record.position).is_integer())
+            for record in self.frame_records.values()
+        )
+
+    @property
     def has_other_frames(self) -> bool:
         """Whether frames were added, removed or moved."""
         return bool(self.places)
@@ -175,11 +183,16 @@ class Rows:
         """Whether anything stands above the snapshot."""
         return False
 
+    def gone_rows(self) -> IntArray:
+        """Return the rows of the snapshot's instances that were removed."""
+        gone = [handle for handle, record in self.instance_records.items() if record is GONE]
+        rows = [row for row in map(self.instance_handles.find, gone) if row >= 0]
+        return np.array(rows, np.int64)
+
     def gone_ids(self) -> IntArray:
         """Return the keys of the snapshot's instances that were removed."""
-        gone = [h for h, record in self.instance_records.items() if record is GONE]
-        rows = [row for row in map(self.instance_handles.find, gone) if row >= 0]
-        return np.array([self.columns.instance_id[row] for row in rows], np.int64)
+        ids = self.columns.instance_id
+        return np.array([ids[row] for row in self.gone_rows().tolist()], np.int64)
 
     @cached_property
     def portable(self) -> WeakValueDictionary[int, Any]:
@@ -389,6 +402,12 @@ class Rows:
         if record is None:
             return self._skeletons[self.columns.skeleton_id[self._row(handle)]]
         return self._skeletons[record.skeleton_id]
+
+    def track_id(self, handle: int) -> int:
+        """Return the key of an instance's track, -1 for none."""
+        record = self.instance_records.get(handle)
+        key: int = self.columns.track_id[self._row(handle)] if record is None else record.track_id
+        return key
 
     def track(self, handle: int) -> Track | None:
         """Return an instance's track."""

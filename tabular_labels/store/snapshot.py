@@ -64,7 +64,8 @@ class Snapshot:
         """Hold tables in memory."""
         return cls(MemorySource(tables))
 
-    def _once(self, name: str, make: Callable[[], T]) -> T:
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Make something that follows from these rows, and keep it under a name."""
         made = self._made.get(name)
         if made is None:
             with self._lock:
@@ -112,7 +113,7 @@ class Snapshot:
         Raises:
             ForkedProcessError: They would have to be read in a forked process.
         """
-        return self._once("structure", self._load_structure)
+        return self.once("structure", self._load_structure)
 
     def _load_structure(self) -> Structure:
         if is_forked() and not self.in_memory:
@@ -123,17 +124,17 @@ class Snapshot:
     @property
     def frames(self) -> FrameColumns:
         """Buffers of the frames."""
-        return self._once("frames", lambda: FrameColumns(self.structure))
+        return self.once("frames", lambda: FrameColumns(self.structure))
 
     @property
     def instances(self) -> InstanceColumns:
         """Buffers of the instances."""
-        return self._once("instances", lambda: InstanceColumns(self.structure))
+        return self.once("instances", lambda: InstanceColumns(self.structure))
 
     @property
     def points(self) -> PointBlocks:
         """Buffers of the points."""
-        return self._once("points", self._point_blocks)
+        return self.once("points", self._point_blocks)
 
     def _point_blocks(self) -> PointBlocks:
         def read(first: int, last: int, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -144,7 +145,7 @@ class Snapshot:
     @property
     def list_order(self) -> Sequence[int] | IntArray:
         """Frame rows in classic list order."""
-        return self._once("list_order", self._list_order)
+        return self.once("list_order", self._list_order)
 
     def _list_order(self) -> Sequence[int] | IntArray:
         order = order_of_list(self.structure.frames)
@@ -160,7 +161,7 @@ class Snapshot:
             position = self.structure.frames["position"].to_numpy()[start:stop]
             return start + np.argsort(position, kind="stable")
 
-        return self._once(f"list order of video {video_id}", in_order)
+        return self.once(f"list order of video {video_id}", in_order)
 
     def instance_rows(self, frame_rows: IntArray) -> IntArray:
         """Return the instance rows of frame rows, in their order."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -21,12 +22,19 @@ from tabular_labels.store.records import GONE, FrameRecord, Gone, InstanceRecord
 from tabular_labels.store.rows import Place, Rows
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["Store"]
+__all__ = ["Content", "Store"]
 
 Change: TypeAlias = tuple[str, Any, Any]
 """What was put where, and what stood there before."""
 
-Content: TypeAlias = tuple[Any, ...]
+
+class Content(NamedTuple):
+    """What is at one place."""
+
+    n_frames: int
+    instance_ids: tuple[int, ...]
+    n_points: int
+
 
 # Above this many records a query puts them into the snapshot below, so that the next
 # queries need not bring them together again.
@@ -47,6 +55,8 @@ class Store(Rows):
         counts = snapshot.counts
         self._next_handle = {"frame": counts.frames, "instance": counts.instances}
         self._next_id: dict[str, int] = {}
+        self.floors: dict[str, int] = {}
+        """Keys and positions that were given already, elsewhere."""
 
     def _begin(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -57,8 +67,12 @@ class Store(Rows):
         self._open: list[Change] | None = None
         self.touched: dict[Place, Content] | None = None
         """What stood at the places that were edited, while that is of interest."""
+        self.repointed: set[Place] = set()
+        """The places among them where some points were set, or came back."""
         self.was_rebased = False
         """Whether another snapshot was put below since `touched` began."""
+        self.n_changes = 0
+        """Grows with everything that is put: what was made for a number holds while it stands."""
         self._put: dict[str, Callable[[Any, Any], Any]] = {
             "frame": self._put_frame,
             "instance": self._put_instance,
@@ -69,7 +83,10 @@ class Store(Rows):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle how things stand; what could be undone stays behind."""
-        own = {"catalog": self.catalog, "next": (self._next_handle, self._next_id)}
+        own = {
+            "catalog": self.catalog,
+            "next": (self._next_handle, self._next_id, self.floors),
+        }
         return super().__getstate__() | {"own": own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -77,7 +94,7 @@ class Store(Rows):
         own = state.pop("own")
         super().__setstate__(state)
         self._begin(own["catalog"])
-        self._next_handle, self._next_id = own["next"]
+        self._next_handle, self._next_id, self.floors = own["next"]
 
     # What is there now
 
@@ -120,6 +137,11 @@ class Store(Rows):
         """Put the records into the snapshot below; nothing else changes by that."""
         self._settle(self.folded)
 
+    @property
+    def snapshot_if_made(self) -> Snapshot | None:
+        """The snapshot of now, None when it would have to be made."""
+        return None if self._folded is None else self._folded.snapshot
+
     def _settle(self, folded: Folded) -> None:
         was_rebased = self.was_rebased
         entry = ("base", None, self._put_base(None, self._bundle_of(folded)))
@@ -158,6 +180,7 @@ class Store(Rows):
         forward: list[Change] = []
         while len(changes) > mark:
             kind, key, before = changes.pop()
+            self.n_changes += 1
             forward.append((kind, key, self._put[kind](key, before)))
         return forward
 
@@ -184,6 +207,7 @@ class Store(Rows):
     def put(self, kind: str, key: Any, value: Any) -> None:
         """Put one thing, inside a step."""
         assert self._open is not None, "edits are made inside a step"
+        self.n_changes += 1
         self._open.append((kind, key, self._put[kind](key, value)))
 
     # What is put
@@ -239,9 +263,7 @@ class Store(Rows):
     def _put_instance(self, handle: int, record: InstanceRecord | Gone | None) -> Any:
         old = self.instance_records.get(handle)
         if self.touched is not None:
-            for known in (old, record):
-                if isinstance(known, InstanceRecord):
-                    self._note(self._spot(known.frame))
+            self._note_instance(old, record)
         _set(self.instance_records, handle, record)
         self._folded = None
         return GONE if old is None and self.instance_handles.find(handle) < 0 else old
@@ -311,7 +333,7 @@ class Store(Rows):
         """Return a key of a frame, an instance or a track that was never used."""
         key = self._next_id.get(kind)
         if key is None:
-            key = self._highest(kind) + 1
+            key = max(self._highest(kind) + 1, self.floors.get(kind, 0))
         self._next_id[kind] = key + 1
         return key
 
@@ -321,6 +343,21 @@ class Store(Rows):
         table = self.base.structure.frames if kind == "frame" else self.base.structure.instances
         ids = table[f"{kind}_id"]
         return int(ids.max()) if len(ids) else -1  # type: ignore[arg-type]  # an integer column
+
+    def keep_above(self, **floors: int) -> None:
+        """Give new rows keys, and positions, that are not below these."""
+        for kind, floor in floors.items():
+            self.floors[kind] = max(floor, self.floors.get(kind, 0))
+            if kind in self._next_id:
+                self._next_id[kind] = max(floor, self._next_id[kind])
+
+    def next_position(self) -> float:
+        """Return a position after every other."""
+        return max(math.floor(self.list_order.last_position()) + 1, self.floors.get("position", 0))
+
+    def close(self) -> None:
+        """Let no view of these rows be read or edited any more: others take their place."""
+        self.frame_records, self.instance_records = _AllGone(), _AllGone()
 
     def reserve_ids(self, kind: str, count: int) -> IntArray:
         """Return several new keys: int64, ``(count,)``."""
@@ -338,24 +375,43 @@ class Store(Rows):
 
     def watch(self) -> None:
         """Begin to note what stood at the places that are edited."""
-        self.touched = {}
+        self.touched, self.repointed = {}, set()
         self.was_rebased = False
 
     def _note(self, spot: tuple[int, int, float] | None) -> None:
         if self.touched is not None and spot is not None and spot[:2] not in self.touched:
             self.touched[spot[:2]] = self.content(spot[:2])
 
-    def content(self, place: Place) -> Content:
-        """Say which instances are in the frames of a place, and which points they have."""
-        return tuple(
-            (self.frame_id(frame), tuple(map(self._points_key, self.instances_of(frame))))
-            for frame in self.find(*place)
-        )
+    def note_frame(self, handle: int) -> None:
+        """Count a frame as edited."""
+        self._note(self._spot(handle))
 
-    def _points_key(self, handle: int) -> tuple[int, object]:
-        record = self.instance_records.get(handle)
-        points = record.points if isinstance(record, InstanceRecord) else None
-        return self.instance_id(handle), None if points is None else id(points)
+    def _note_instance(
+        self, old: InstanceRecord | Gone | None, new: InstanceRecord | Gone | None
+    ) -> None:
+        before, after = (r.points if isinstance(r, InstanceRecord) else None for r in (old, new))
+        for record in (old, new):
+            spot = self._spot(record.frame) if isinstance(record, InstanceRecord) else None
+            self._note(spot)
+            if spot is not None and before is not after:
+                self.repointed.add(spot[:2])
+
+    def content(self, place: Place) -> Content:
+        """Say what is at a place: keys of frames and of instances, and how many points."""
+        frames = self.find(*place)
+        instances = [handle for frame in frames for handle in self.instances_of(frame)]
+        ids = tuple(map(self.instance_id, instances))
+        n_points = sum(len(self.skeleton(handle)) for handle in instances)
+        return Content(len(frames), ids, n_points)
+
+
+class _AllGone(dict[int, Any]):
+    """Records of rows that are all gone."""
+
+    def get(self, handle: int, default: Any = None) -> Any:
+        """Say that the row is gone."""
+        del handle, default
+        return GONE
 
 
 def _set(records: dict[int, Any], handle: int, record: Any) -> None:

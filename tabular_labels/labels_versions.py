@@ -1,0 +1,187 @@
+"""Versions of a project: commits of what was edited, and what differs between two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabular_labels.errors import NoProjectError
+from tabular_labels.labels_bulk import LabelsBulk
+from tabular_labels.labels_core import LabelsCore
+from tabular_labels.labels_tables import ProjectTables
+from tabular_labels.model.source import Source
+from tabular_labels.model.tables import Catalog
+from tabular_labels.queries.diff import Changes, State, changed_places, find_changes
+from tabular_labels.store.edit_set import edit_set
+from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.store.store import Store
+
+if TYPE_CHECKING:
+    from tabular_labels.io.parquet_scan import ParquetSource
+
+__all__ = ["LabelsVersions"]
+
+
+class LabelsVersions(LabelsBulk):
+    """Labels that came from a Parquet project, or were saved as one, and follow it."""
+
+    _project: ParquetSource | None = None
+    _committed: Snapshot | None = None
+    _committed_catalog: Catalog | None = None
+    _edited_tables: tuple[ParquetSource, int, ProjectTables] | None = None
+
+    def _follow(self, project: ParquetSource) -> None:
+        """Commit to this version of a project from now on: the rows of now are its rows."""
+        self._project = project
+        store = self._store_made
+        self._committed = self._opened if store is None else store.snapshot_if_made
+        self._committed_catalog = self._catalog
+        if store is not None:
+            self._watch(store, project)
+
+    @staticmethod
+    def _watch(store: Store, project: ParquetSource) -> None:
+        next_ids = project.manifest.next_ids
+        store.keep_above(
+            frame=next_ids.frame_id, instance=next_ids.instance_id, position=next_ids.position
+        )
+        if not store.has_whole_positions:
+            store.settle()
+        store.watch()
+
+    def _use_store(self, store: Store) -> None:
+        super()._use_store(store)
+        if self._project is not None:
+            self._watch(store, self._project)
+
+    @property
+    def tables(self) -> ProjectTables:
+        """The project's tables, lazily: ``labels.tables.points`` and so on."""
+        store = self._store_made
+        if self._project is None or store is None or not self.is_scanned or not self.has_changes:
+            return super().tables
+        if store.was_rebased or not store.has_whole_positions:
+            return super().tables
+        known = self._edited_tables
+        if known is None or known[:2] != (self._project, store.n_changes):
+            # The project reads what was not edited; filters reach its files.
+            edits = edit_set(store, self._project.counts)
+            tables = ProjectTables(Snapshot(self._project.with_edits(edits)))
+            known = self._edited_tables = self._project, store.n_changes, tables
+        return known[2]
+
+    @property
+    def version(self) -> int | None:
+        """The version of the project that edits are relative to; None without a project."""
+        return None if self._project is None else self._project.manifest.info.version
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether something was edited that is in no version of the project yet."""
+        store = self._store_made
+        if store is None:
+            return False
+        if self._project is None:
+            return store.is_edited
+        is_moved = store.was_rebased or bool(store.touched)
+        return is_moved or store.catalog is not self._committed_catalog
+
+    def commit(self, message: str = "", *, rebase: bool = False) -> int:
+        """Write what was edited as a new version of the project.
+
+        Only what changed is written; earlier versions stay as they are. After single
+        edits that is a small delta, after bulk edits the shards that they touched.
+        Without edits nothing is written.
+
+        Args:
+            message: Why, for `history`.
+            rebase: When others committed meanwhile, apply the edits to the newest version,
+                if they are of other frames. These labels then show the edits of both
+                sides, and `undo` begins anew.
+
+        Returns:
+            The number of the version.
+
+        Raises:
+            NoProjectError: The labels are of no Parquet project; save them as one first.
+            ConflictError: There is a newer version, or with ``rebase`` its edits touch the
+                same frames. Nothing was written, and nothing is lost.
+
+        Examples:
+            >>> import tabular_labels as tl, tempfile
+            >>> labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), k) for k in range(3)])
+            >>> labels.save(tempfile.mkdtemp() + "/mice.parquet")
+            >>> del labels[0]
+            >>> labels.commit("the first frame was blurred")
+            2
+        """
+        project = self._project
+        if project is None:
+            raise NoProjectError
+        if not self.has_changes:
+            return project.manifest.info.version
+        newer = self._write(project, message, rebase=rebase)
+        if newer.manifest.info.parent == project.manifest.info.version:
+            self._follow(newer)
+        else:
+            self._reopen(newer)
+        return newer.manifest.info.version
+
+    def _write(self, project: ParquetSource, message: str, *, rebase: bool) -> ParquetSource:
+        store = self._store
+        if store.was_rebased or not store.has_whole_positions:
+            from tabular_labels.io.parquet_rewrite import rewrite
+
+            # What was committed last is on the disk, if not in memory.
+            committed = self._committed or Snapshot(project)
+            changed = changed_places(_state(committed), _state(self._snapshot))
+            return rewrite(project, self._snapshot.source, changed, message=message)
+        from tabular_labels.io.parquet_commit import append_delta
+
+        edits = edit_set(store, project.counts)
+        return append_delta(project, edits, message=message, rebase=rebase)
+
+    def _reopen(self, project: ParquetSource) -> None:
+        """Show a version that others had a part in."""
+        source: Source = project
+        snapshot = Snapshot(source) if self.is_scanned else Snapshot.of(source.load())
+        self._store.close()
+        self._attach(snapshot)
+        self._follow(project)
+
+    def diff(self, other: LabelsCore | int, *, by_content: bool | None = None) -> Changes:
+        """Compare these labels with others, or with a version of their project.
+
+        Args:
+            other: What they were before: labels, or the number of a version.
+            by_content: Compare rows by what they say instead of by their keys; None for
+                keys within one project, content otherwise.
+
+        Returns:
+            By table (``frames``, ``instances``, ``points``, ``tracks``, ...): the rows that
+            were ``added``, ``removed``, and ``changed`` with old and new values.
+
+        Raises:
+            NoProjectError: A version was asked for, of labels that are of no project.
+            QueryError: The project has no such version.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), k) for k in range(3)])
+            >>> before = labels.copy()
+            >>> del labels[0]
+            >>> labels.diff(before)["frames"].removed["frame_idx"].to_list()
+            [0]
+        """
+        if isinstance(other, LabelsCore):
+            old = _state(other._snapshot)
+        elif self._project is None:
+            raise NoProjectError
+        else:
+            from tabular_labels.io.parquet_scan import open_parquet
+
+            old = State.of(open_parquet(self._project.path, version=other))
+        return find_changes(old, _state(self._snapshot), by_content=by_content)
+
+
+def _state(snapshot: Snapshot) -> State:
+    return State.of(snapshot.source, snapshot.structure)

@@ -125,7 +125,7 @@ class LevelReader:
     def _chosen_chunks(self, predicate: pl.Expr | None) -> Iterator[slice]:
         """Leave out what a predicate over frames drops whole, so that it stays unread."""
         used = [] if predicate is None else list(dict.fromkeys(predicate.meta.root_names()))
-        if predicate is None or self._level == "frames" or not used or not _OF_FRAME >= {*used}:
+        if predicate is None or self._level == "frames" or not used or not {*used} <= _OF_FRAME:
             yield from self.chunks()
             return
         snapshot = self._snapshot

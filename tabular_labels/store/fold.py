@@ -316,7 +316,7 @@ def _snapshot(
         return Snapshot.of(LabelTables.on(structure, catalog, points))
     old = base.structure
     start = old.point_offsets[:-1] if old.point_start is None else old.point_start
-    part: IntArray = np.zeros(len(start), np.int8) if old.part is None else old.part
+    part: IntArray = np.zeros(len(start), np.int8) if old.part is None else _signed(old.part)
     extra, new_part, new_start = _extra_points(rows, edited, part, start)
     beside = same_points(base.source)
     if beside is not None:
@@ -326,7 +326,7 @@ def _snapshot(
         frames,
         instances,
         n_nodes,
-        _joined_arrays(_signed(part), new_part, of_instances),
+        _joined_arrays(part, new_part, of_instances),
         _joined_arrays(start, new_start, of_instances),
     ).with_offsets(offsets_of_counts(counts))
     has_parts = old.part is not None

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tabular_labels._types import PathLike
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.store.derived import DerivedSource
+from tabular_labels.store.merged import MergedSource
 from tabular_labels.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "project_at",
     "read_tables",
     "refuse_to_replace",
+    "rows_to_write",
     "save_snapshot",
     "tables_to_replace",
     "with_suffix",
@@ -115,7 +118,18 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
     else:
         from tabular_labels.io.parquet_write import write_parquet
 
-        write_parquet(snapshot.tables(), path, **options)
+        write_parquet(rows_to_write(snapshot), path, **options)
+
+
+def rows_to_write(snapshot: Snapshot) -> LabelTables | Source:
+    """Return what is written to a Parquet project.
+
+    Files and projects are read whole, which compares them with their checksums. What was
+    made from scanned ones is written range by range, however large it is.
+    """
+    if isinstance(snapshot.source, DerivedSource | MergedSource):
+        return snapshot.source
+    return snapshot.tables()
 
 
 def project_at(path: PathLike) -> ParquetSource | None:

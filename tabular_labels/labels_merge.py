@@ -166,12 +166,38 @@ class LabelsMerge(LabelsFormats):
         plan = self.merge_plan(
             other, strategy, tolerance=tolerance, videos=videos, tracks=tracks, match=match
         )
-        report = plan.report
+        return self._carry_out(plan)
+
+    def apply_merge(self, plan: MergePlan) -> MergeReport:
+        """Do what a plan says; `undo` takes it back.
+
+        Args:
+            plan: From `merge_plan` of these labels as they are now.
+
+        Returns:
+            The plan's report.
+
+        Raises:
+            MergeError: The labels have changed since, or the plan is of others.
+
+        Warns:
+            UnmodelledDataWarning: As `merge`.
+        """
+        require_type(plan, MergePlan, "plan", "Pass what `merge_plan` returned.")
+        if plan.decided.base is not self._snapshot:
+            message = (
+                "plan: found one of other labels, or of these before they were changed, "
+                "expected one of these labels. Make the plan again."
+            )
+            raise MergeError(message)
+        return self._carry_out(plan)
+
+    def _carry_out(self, plan: MergePlan) -> MergeReport:
+        report, decided = plan.report, plan.decided
         if report.changes:
-            decided = plan._decided
             snapshot, made = merged_snapshot(decided, with_history(decided, report.counts))
             put_merged(self._store, decided, snapshot, made)
-            _warn_of_attachments(other._catalog)
+            _warn_of_attachments(decided.new.catalog)
         return report
 
 
@@ -221,4 +247,4 @@ def _warn_of_attachments(catalog: Catalog) -> None:
             f"the other labels carry data that is not modelled ({things or 'metadata'}); it was "
             "left behind. Keep their file, or merge into those labels instead."
         )
-        warnings.warn(message, UnmodelledDataWarning, stacklevel=3)
+        warnings.warn(message, UnmodelledDataWarning, stacklevel=4)

@@ -106,27 +106,27 @@ class MergePlan:
 
     def __init__(self, match: Match, decided: Decided) -> None:
         self.match = match
-        self._decided = decided
+        self.decided = decided
 
     @cached_property
     def frames(self) -> pl.DataFrame:
         """Every place of both labels, see `queries.merge_plan.plan_frames`."""
-        return plan_frames(self._decided.catalog, self._decided.decision)
+        return plan_frames(self.decided.catalog, self.decided.decision)
 
     @cached_property
     def instances(self) -> pl.DataFrame:
         """Every instance of the other labels, see `queries.merge_plan.plan_instances`."""
-        return plan_instances(self._decided.catalog, self._decided.decision)
+        return plan_instances(self.decided.catalog, self.decided.decision)
 
     @cached_property
     def dropped(self) -> pl.DataFrame:
         """Instances of these labels that the merge leaves out."""
-        return plan_dropped(self._decided.catalog, self._decided.decision)
+        return plan_dropped(self.decided.catalog, self.decided.decision)
 
     @cached_property
     def report(self) -> MergeReport:
         """The numbers."""
-        decided = self._decided
+        decided = self.decided
         return MergeReport(
             decided.strategy, decided.tolerance, decided.count(), decided.conflicts()
         )

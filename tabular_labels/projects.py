@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tabular_labels._types import PathLike
-from tabular_labels.files import VideoSearch, project_at, tables_to_replace
+from tabular_labels.files import VideoSearch, project_at, rows_to_write, tables_to_replace
 from tabular_labels.labels import Labels
 from tabular_labels.store.snapshot import Snapshot
 
@@ -177,7 +177,11 @@ def write_parquet(
     from tabular_labels.io import parquet_write
 
     parquet_write.write_parquet(
-        labels._snapshot.tables(), path, overwrite=overwrite, message=message, progress=progress
+        rows_to_write(labels._snapshot),
+        path,
+        overwrite=overwrite,
+        message=message,
+        progress=progress,
     )
     project = project_at(path)
     if project is not None:

@@ -182,6 +182,15 @@ def test_a_plan_changes_nothing_and_shows_what_would_be() -> None:
         plan.report.frames_lost  # noqa: B018 - that is the test
 
 
+def test_a_plan_is_carried_out_once() -> None:
+    ours, theirs = project({0: [user(0)]}), project({0: [user(2)], 5: [user(7)]})
+    plan = ours.merge_plan(theirs, "keep_base")
+    assert ours.apply_merge(plan) is plan.report
+    assert xs(ours) == {0: [("u", 0)], 5: [("u", 7)]}
+    with pytest.raises(MergeError, match="Make the plan again"):
+        ours.apply_merge(plan)
+
+
 def test_a_match_is_changed_before_the_merge() -> None:
     ours, theirs = project({0: [user(0)]}, "/a/one.mp4"), project({0: [user(1)]}, "/b/two.mp4")
     match = ours.match(theirs)

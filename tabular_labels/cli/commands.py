@@ -64,6 +64,37 @@ class FileForm(StrEnum):
     PARQUET = "parquet"
 
 
+class MergeStrategy(StrEnum):
+    """What happens to instances that are at odds."""
+
+    KEEP_BOTH = "keep_both"
+    KEEP_BASE = "keep_base"
+    KEEP_NEW = "keep_new"
+    USER_OVER_PREDICTED = "user_over_predicted"
+    REPLACE_PREDICTIONS = "replace_predictions"
+    UPDATE_TRACKS = "update_tracks"
+
+
+class VideoMatch(StrEnum):
+    """Ways to match videos."""
+
+    AUTO = "auto"
+    CLASSIC = "classic"
+    NAME = "name"
+    SHAPE = "shape"
+    NONE = "none"
+
+
+class TrackMatch(StrEnum):
+    """Ways to match tracks."""
+
+    LINEAGE = "lineage"
+    NAME_AND_SPAWNED_ON = "name_and_spawned_on"
+    NAME = "name"
+    CLASSIC = "classic"
+    NONE = "none"
+
+
 class LargeTable(StrEnum):
     """Tables that are kept in files of their own."""
 
@@ -230,6 +261,73 @@ def _check_destination(path: Path, form: str, *, overwrite: bool) -> None:
             "version of it (earlier ones stay readable)."
         )
         raise UserError(message)
+
+
+@app.command()
+@guarded
+def merge(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="BASE OTHER...", help="Files or projects to merge.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="What to write: NAME.slp, or a Parquet project.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what would be done; nothing is written.")
+    ] = False,
+    strategy: Annotated[
+        MergeStrategy, typer.Option(help="What happens in frames that both have.")
+    ] = MergeStrategy.KEEP_BOTH,
+    tolerance: Annotated[
+        float, typer.Option(help="Poses this many pixels apart are versions of one; 0 is exact.")
+    ] = 0.0,
+    videos: Annotated[VideoMatch, typer.Option(help="How videos are matched.")] = VideoMatch.AUTO,
+    tracks: Annotated[
+        TrackMatch, typer.Option(help="How tracks are matched.")
+    ] = TrackMatch.LINEAGE,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a .slp file, or add a version to a project."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Merge files into one, and say what was added, redundant and in conflict."""
+    from tabular_labels.cli import merging
+
+    if not plan:
+        out = merging.require_output(files, out)
+        _check_destination(out, _output_format(out), overwrite=overwrite)
+    with working("merging"):
+        merged, plans = merging.merge_files(
+            files,
+            strategy=strategy.value,
+            tolerance=tolerance,
+            videos=videos.value,
+            tracks=tracks.value,
+        )
+    if not plan and out is not None:
+        with progress_bar(f"writing {plain(out)}") as progress:
+            if _output_format(out) == "slp":
+                tabular_labels.write_slp(merged, out)
+            else:
+                tabular_labels.write_parquet(merged, out, overwrite=overwrite, progress=progress)
+    if as_json:
+        print_json(
+            {
+                "base": str(files[0]),
+                "out": None if plan else str(out),
+                "frames": len(merged),
+                "merged": [
+                    merging.report_json(file, one)
+                    for file, one in zip(files[1:], plans, strict=True)
+                ],
+            }
+        )
+        return
+    for file, one in zip(files[1:], plans, strict=True):
+        merging.print_plan(file, one, in_full=plan)
+    if not plan:
+        _print_line(f"wrote {out}: {len(merged):,} frames")
 
 
 @app.command()

@@ -38,14 +38,20 @@ from tabular_labels.io.manifest import (
 )
 from tabular_labels.io.parquet_views import render_views
 from tabular_labels.io.project_files import describe_file
-from tabular_labels.model.checks import check_tables, require
-from tabular_labels.model.source import Counts
-from tabular_labels.model.tables import Attachments, LabelTables, Structure
+from tabular_labels.model.checks import (
+    check_catalog,
+    check_points,
+    check_structure,
+    check_tables,
+    require,
+)
+from tabular_labels.model.schema import POINTS
+from tabular_labels.model.source import Counts, Source
+from tabular_labels.model.tables import Attachments, Catalog, LabelTables, Structure
 
 __all__ = [
     "POINTS_PER_SHARD",
     "ROW_GROUP_ROWS",
-    "count_rows",
     "cut_shards",
     "disk_table",
     "finish_version",
@@ -62,7 +68,7 @@ ROW_GROUP_ROWS = 65_536
 
 
 def write_parquet(
-    tables: LabelTables,
+    tables: LabelTables | Source,
     path: PathLike,
     *,
     overwrite: bool = False,
@@ -76,7 +82,8 @@ def write_parquet(
     all; earlier versions stay readable.
 
     Args:
-        tables: What to write, rows in canonical order.
+        tables: What to write, rows in canonical order. The points of a source are read
+            and written shard by shard.
         path: A directory: absent, empty, or (with ``overwrite``) a project.
         overwrite: Allow a new version in an existing project.
         message: Why, for the history.
@@ -101,20 +108,31 @@ def write_parquet(
     if points_per_shard < 1:
         text = f"points_per_shard: found {points_per_shard}, expected at least 1. Leave it out."
         raise QueryError(text)
-    require(check_tables(tables))
+    catalog = tables.catalog
+    if isinstance(tables, LabelTables):
+        require(check_tables(tables))
+        structure = tables.structure
+    else:
+        structure = tables.load_structure()
+        require(check_catalog(catalog) + check_structure(catalog, structure))
     root = Path(path)
     parent = _prepare(root, overwrite=overwrite)
-    ids = _next_ids(tables, root, parent)
+    ids = _next_ids(catalog, structure, root, parent)
     created: list[Path] = []
     manifest: Manifest | None = None
     try:
         _make_folders(root, created)
-        shards = _write_shards(tables, root, points_per_shard, progress, created)
-        attached = write_attachments(tables.catalog.attachments, root, created)
+        if isinstance(tables, LabelTables):
+            shards = _write_shards(tables, root, points_per_shard, progress, created)
+        else:
+            shards = _stream_shards(tables, structure, root, points_per_shard, progress, created)
+        attached = write_attachments(catalog.attachments, root, created)
         for folder in {file.parent for file in created}:
             sync_directory(folder)
-        info = next_version(parent, message, count_rows(tables))
-        manifest = Manifest(info, tables.catalog, ids, tuple(shards), attachments=attached)
+        n_points = int(structure.point_offsets[-1])
+        rows = Counts(structure.frames.height, structure.instances.height, n_points)
+        info = next_version(parent, message, rows)
+        manifest = Manifest(info, catalog, ids, tuple(shards), attachments=attached)
         mark_project(root)
         publish(root, manifest)
     except BaseException:
@@ -161,15 +179,15 @@ def _prepare(root: Path, *, overwrite: bool) -> int | None:
     return None
 
 
-def _next_ids(tables: LabelTables, root: Path, parent: int | None) -> NextIds:
+def _next_ids(catalog: Catalog, structure: Structure, root: Path, parent: int | None) -> NextIds:
     """Leave out the ids of earlier versions, when these are of the same project."""
     before = NextIds()
     if parent is not None:
         with suppress(FileFormatError, InvariantError):  # a damaged version may be replaced
             manifest = read_manifest(root, parent)
-            if manifest.catalog.project_id == tables.catalog.project_id:
+            if manifest.catalog.project_id == catalog.project_id:
                 before = manifest.next_ids
-    return before.above(tables.frames, tables.instances)
+    return before.above(structure.frames, structure.instances)
 
 
 def _make_folders(root: Path, created: list[Path]) -> None:
@@ -177,11 +195,6 @@ def _make_folders(root: Path, created: list[Path]) -> None:
         if not folder.is_dir():
             folder.mkdir(parents=True)
             created.append(folder)
-
-
-def count_rows(tables: LabelTables) -> Counts:
-    """Count the rows of the large tables."""
-    return Counts(*(getattr(tables, name).height for name in LARGE_TABLES))
 
 
 def next_version(parent: int | None, message: str, rows: Counts) -> VersionInfo:
@@ -229,6 +242,43 @@ def _write_shards(
         Shard(*_key_range(tables.frames[rows.frames]), *(files[n, name] for name in LARGE_TABLES))
         for n, rows in enumerate(slices)
     ]
+
+
+def _stream_shards(
+    source: Source,
+    structure: Structure,
+    root: Path,
+    points_per_shard: int,
+    progress: Callable[[int, int], None] | None,
+    created: list[Path],
+) -> list[Shard]:
+    """Read and write one shard after the other, so that no two are in memory."""
+    slices = list(cut_shards(structure, points_per_shard))
+    shards: list[Shard] = []
+    for number, rows in enumerate(slices):
+        part = _read_part(source, structure, rows)
+        require(check_points(part))
+        files = []
+        for name in LARGE_TABLES:
+            file = root / "data" / f"{name}-{number:04}-{uuid.uuid4().hex}.parquet"
+            created.append(file)
+            files.append(write_table(disk_table(part, name), file))
+            if progress is not None:
+                progress(len(LARGE_TABLES) * len(shards) + len(files), 3 * len(slices))
+        shards.append(Shard(*_key_range(part.frames), *files))
+    return shards
+
+
+def _read_part(source: Source, structure: Structure, rows: RowSlice) -> LabelTables:
+    """Read one range of canonical order."""
+    offsets = structure.point_offsets
+    starts = offsets[:-1] if structure.point_start is None else structure.point_start
+    count = offsets[1:][rows.instances] - offsets[:-1][rows.instances]
+    part = None if structure.part is None else structure.part[rows.instances]
+    points = source.read_points(part, starts[rows.instances], count, list(POINTS.memory_columns))
+    return LabelTables(
+        source.catalog, structure.frames[rows.frames], structure.instances[rows.instances], points
+    )
 
 
 def _write_part(tables: LabelTables, rows: RowSlice, name: str, file: Path) -> DataFile:

@@ -21,7 +21,7 @@ def test_version_and_help(run: Run) -> None:
     assert run("--version").stdout == f"tabular-labels {tl.__version__}\n"
     helped = run("--help")
     assert helped.exit_code == 0
-    for command in ("demo", "show", "convert", "query", "files", "validate", "split"):
+    for command in ("demo", "show", "convert", "query", "files", "validate", "split", "merge"):
         assert command in helped.stdout
         assert run(command, "--help").exit_code == 0
 

@@ -20,11 +20,13 @@ from tabular_labels.errors import (
     TabularLabelsError,
 )
 from tabular_labels.io import manifest, parquet_write
-from tabular_labels.io.manifest import list_versions, version_path
+from tabular_labels.io.manifest import list_versions, read_manifest, version_path
 from tabular_labels.io.parquet_scan import open_parquet, project_files, read_parquet
 from tabular_labels.io.parquet_write import ROW_GROUP_ROWS, write_parquet
 from tabular_labels.model.schema import TABLES
+from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.queries.compare import find_differences
 from tabular_labels.testing.builders import make_tables
 
 KEYS = ("video_id", "frame_idx", "instance_id", "node_id")
@@ -297,3 +299,26 @@ def test_large_frames_and_ids_are_exact(tmp_path: Path) -> None:
     found = read_parquet(tmp_path / "mice")
     assert_frame_equal(found.frames, frames)
     assert_frame_equal(found.instances, instances)
+
+
+def test_a_source_is_written_range_by_range(tmp_path: Path) -> None:
+    tables = make_tables(90, n_videos=3, n_skeletons=2, untracked_fraction=0.3)
+    seen: list[tuple[int, int]] = []
+    write_parquet(
+        MemorySource(tables),
+        tmp_path / "a",
+        points_per_shard=700,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert find_differences(read_parquet(tmp_path / "a"), tables) == []
+    assert len(read_manifest(tmp_path / "a").shards) > 3
+    assert seen[-1][0] == seen[-1][1] == len(seen)
+
+
+def test_a_source_whose_points_break_a_rule_leaves_nothing(tmp_path: Path) -> None:
+    tables = make_tables(30)
+    broken = tables.points.with_columns(x=pl.lit(float("nan")))
+    source = MemorySource(LabelTables(tables.catalog, tables.frames, tables.instances, broken))
+    with pytest.raises(InvariantError, match="x is not NaN"):
+        write_parquet(source, tmp_path / "a")
+    assert not (tmp_path / "a").exists()

@@ -47,7 +47,7 @@ def test_edits_of_a_scan_are_those_of_memory(
     for made in (labels, scanned):
         edit(made)
     for level in ("frames", "instances", "points"):
-        mine, theirs = (x.to_polars(level) for x in (labels, scanned))  # type: ignore[arg-type]  # levels
+        mine, theirs = (x.to_polars(level) for x in (labels, scanned))
         # Keys are given in the order of the rows of each.
         keys = {"frame_id", "instance_id", "from_predicted", "position"}
         kept = [name for name in mine.columns if name not in keys]

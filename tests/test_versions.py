@@ -1,6 +1,6 @@
-"""Versions of a project: listed, compared, folded and deleted."""
+"""Commits, versions and what differs between them, as users see them."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,122 +9,216 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tabular_labels as tl
-from tabular_labels.differences import diff_sources
-from tabular_labels.errors import QueryError
-from tabular_labels.io import parquet_scan
-from tabular_labels.io.parquet_commit import append_delta
-from tabular_labels.io.parquet_compare import differing_places
-from tabular_labels.io.parquet_edits import Columns, scan_files
-from tabular_labels.io.parquet_rewrite import rewrite
-from tabular_labels.io.parquet_scan import open_parquet
-from tabular_labels.model.schema import TABLES
-from tabular_labels.model.source import MemorySource
-from tabular_labels.model.tables import LabelTables
-from tabular_labels.queries.diff import State, changed_places, find_changes
+from tabular_labels.errors import ConflictError, NoProjectError, QueryError, StaleViewError
+from tabular_labels.model.checks import check_tables
 from tabular_labels.testing.builders import make_tables
-from tests.io.committed import draw_edits
-from tests.io.project_edits import in_memory, make_edited_project
 
-PLACE = ["video_id", "frame_idx"]
-
-
-@pytest.fixture(scope="module")
-def full() -> LabelTables:
-    return make_tables(160, n_nodes=3, user_fraction=0.3, gap_fraction=0.1, shuffled=True)
+Open = Callable[[Path], tl.Labels]
 
 
 @pytest.fixture
-def path(full: LabelTables, tmp_path: Path) -> Path:
-    """A project of seven versions, the fifth a compacted fourth."""
-    path = tmp_path / "mice"
-    make_edited_project(path, full, points_per_shard=300, seed=0, n_deltas=0)
-    source = open_parquet(path)
-    for number, edit in enumerate(draw_edits(path, full, 5, share=0.03)):
-        if number == 3:
-            tl.compact(path)
-            source = open_parquet(path)
-        source = append_delta(source, edit.edit_set(full), message=f"edit {number}")
-    return path
+def path(tmp_path: Path) -> Path:
+    tables = make_tables(60, n_videos=2, n_nodes=4, n_skeletons=2, untracked_fraction=0.2, seed=5)
+    tl.write_parquet(tl.Labels.from_tables(tables), tmp_path / "mice")
+    return tmp_path / "mice"
 
 
-def test_history_says_when_and_why(path: Path) -> None:
-    table = tl.history(path)
-    assert table["version"].to_list() == list(range(1, 8))
-    assert table["parent"].to_list() == [None, *range(1, 7)]
-    assert table["message"].to_list()[3:6] == ["edit 2", "compact", "edit 3"]
-    assert table["points"][-1] == open_parquet(path).counts.points
-    assert table["created"].is_sorted()
-    assert datetime.now(UTC) - table["created"][-1] < timedelta(minutes=5)
+@pytest.fixture(params=[tl.scan_parquet, tl.read_parquet, tl.load_file])
+def labels(request: pytest.FixtureRequest, path: Path) -> tl.Labels:
+    made: tl.Labels = request.param(path)
+    return made
 
 
-@pytest.mark.parametrize(("a", "b"), [(1, 2), (3, 2), (1, 7), (4, 5), (5, 7), (7, 7)])
-def test_versions_differ_as_their_tables_do(path: Path, a: int, b: int) -> None:
-    old, new = (open_parquet(path, version=version) for version in (a, b))
-    found = diff_sources(old, new)
-    expected = find_changes(State.of(old.load()), State.of(new.load()))
-    for name in expected:
-        for kind, table in vars(expected[name]).items():
-            assert_frame_equal(getattr(found[name], kind), table)
-    assert found.is_empty == ((a, b) in [(4, 5), (7, 7)])
+def assert_is_on_disk(labels: tl.Labels, path: Path) -> None:
+    for again in (tl.scan_parquet(path), tl.read_parquet(path)):
+        for level in ("frames", "instances", "points"):
+            assert_frame_equal(again.to_polars(level), labels.to_polars(level))  # type: ignore[arg-type]  # levels
+        assert again.tracks == [] or [t.name for t in again.tracks] == [
+            t.name for t in labels.tracks
+        ]
+        assert check_tables(again._snapshot.tables()) == []
 
 
-def test_only_files_that_differ_are_looked_at(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new = (open_parquet(path, version=version) for version in (5, 6))
-    places = differing_places(old, new)
-    (delta,) = new.manifest.deltas
-    assert places.height == delta.replaced.rows
-    shards = new.manifest.shards
-    keys = [(shard.first, shard.last) for shard in shards]
-    held = {k for k, (a, b) in enumerate(keys) if any(a <= place <= b for place in places.rows())}
-    assert len(held) < len(shards)
-    seen: set[str] = set()
-
-    def spied(files: list[Path], columns: Columns) -> pl.LazyFrame:
-        seen.update(file.name for file in files)
-        return scan_files(files, columns)
-
-    monkeypatch.setattr(parquet_scan, "scan_files", spied)
-    assert not diff_sources(old, new).is_empty
-    others = [file for k, shard in enumerate(shards) if k not in held for file in shard.files()]
-    assert seen
-    assert not seen & {Path(file.path).name for file in others}
+def single_edits(labels: tl.Labels) -> None:
+    labels[3][0].track = tl.Track("new")
+    labels[5][1][0] = (3, 4)
+    del labels[7]
+    labels.remove_instance(labels[9], labels[9][0])
+    skeleton = labels[3][0].skeleton
+    labels.append(tl.LabeledFrame(labels.videos[0], 500, [tl.Instance(skeleton)]))
+    labels[11].is_negative = True
 
 
-def test_a_rewrite_by_changed_places_restores_any_version(path: Path) -> None:
-    newest, first = open_parquet(path), open_parquet(path, version=2)
-    places = changed_places(State.of(newest), State.of(first))
-    state = MemorySource(first.load())
-    after = rewrite(newest, state, places, message="back")
-    for name in ("frames", "instances", "points"):
-        assert_frame_equal(after.scan(name).collect(), first.scan(name).collect())
-    assert diff_sources(first, after).is_empty
+def test_single_edits_are_committed_as_a_small_delta(labels: tl.Labels, path: Path) -> None:
+    single_edits(labels)
+    assert labels.has_changes
+    before = {file.name for file in (path / "data").iterdir()}
+    assert labels.commit("by hand") == 2
+    assert not labels.has_changes
+    assert {file.name for file in (path / "data").iterdir()} == before
+    assert_is_on_disk(labels, path)
+    assert tl.history(path)["message"].to_list() == ["", "by hand"]
 
 
-def test_rows_at_places_are_those_of_the_whole(path: Path, full: LabelTables) -> None:
-    source = open_parquet(path)
-    (edit,) = list(draw_edits(path, full, 1, seed=9))
-    for each in (source, source.with_edits(edit.edit_set(full)), open_parquet(path, version=5)):
-        rows = {name: each.scan(name).collect() for name in ("frames", "instances", "points")}
-        places = full.frames[::5].select(PLACE)
-        found = each.load_places(places)
-        here = {
-            name: table.join(places, on=PLACE, how="semi", maintain_order="left")
-            for name, table in rows.items()
-        }
-        expected = in_memory(here, full)
-        assert_frame_equal(found.frames, expected.frames)
-        assert_frame_equal(found.instances, expected.instances)
-        state = State.of(each, found)
-        points = state.read_points(
-            list(TABLES["points"].memory_columns), np.arange(found.instances.height)
-        )
-        assert_frame_equal(points, expected.points)
+def test_bulk_edits_are_committed_as_shards(labels: tl.Labels, path: Path) -> None:
+    labels.remove(where=pl.col("instance_idx") == 1)
+    labels.update(points={"x": pl.col("x") + 1}, where=pl.col("frame_idx") < 5)
+    single_edits(labels)
+    assert labels.commit("by query") == 2
+    assert_is_on_disk(labels, path)
+    assert list((path / "edits").glob("*")) == []
 
 
-def test_vacuum_is_offered_with_its_report(path: Path) -> None:
-    done = tl.vacuum(path, keep=2)
-    assert done.versions == (1, 2, 3, 4, 5)
-    assert done.bytes > 0
-    with pytest.raises(QueryError):
-        tl.scan_parquet(path, version=3)
-    assert len(tl.history(path)) == 2
+def test_commits_follow_each_other(labels: tl.Labels, path: Path) -> None:
+    single_edits(labels)
+    labels.commit()
+    labels[3][0].track = None
+    labels[0][0][1] = (7, 8)
+    labels.commit()
+    labels.remove(where=pl.col("instance_idx") == 2)
+    labels.commit()
+    labels[1].instances = []
+    labels.insert(4, tl.LabeledFrame(labels.videos[1], 900))
+    assert labels.commit() == 5
+    assert_is_on_disk(labels, path)
+    for version in (1, 2, 3, 4):
+        assert len(tl.scan_parquet(path, version=version)) > 0
+
+
+def test_undo_goes_over_commits(labels: tl.Labels, path: Path) -> None:
+    before = {level: labels.to_polars(level) for level in ("frames", "instances", "points")}
+    single_edits(labels)
+    labels.commit()
+    labels.remove(where=pl.col("instance_idx") == 1)
+    labels.commit()
+    while labels.undo():
+        pass
+    for level, table in before.items():
+        assert_frame_equal(labels.to_polars(level), table)
+    assert labels.commit("as it was") == 4
+    assert_is_on_disk(labels, path)
+    assert labels.redo()
+    assert labels.commit() == 5
+    assert_is_on_disk(labels, path)
+
+
+def test_without_edits_nothing_is_written(labels: tl.Labels, path: Path) -> None:
+    assert labels.commit() == 1
+    assert tl.history(path).height == 1
+
+
+def test_only_new_tracks_are_committed_too(labels: tl.Labels, path: Path) -> None:
+    labels.add_track(labels.videos[0], tl.Track("later"))
+    assert labels.commit() == 2
+    assert tl.scan_parquet(path).tracks[-1].name == "later"
+
+
+def test_the_second_of_two_writers_is_told_what_to_do(labels: tl.Labels, path: Path) -> None:
+    other = tl.scan_parquet(path)
+    other[1][0].track = None
+    other.commit("first")
+    labels[2][0].track = None
+    with pytest.raises(ConflictError, match="rebase=True"):
+        labels.commit("second")
+    assert labels.has_changes
+    assert labels.commit("second", rebase=True) == 3
+    assert labels[1][0].track is None
+    assert labels[2][0].track is None
+    assert_is_on_disk(labels, path)
+
+
+def test_views_from_before_a_rebase_say_that_they_are_stale(path: Path) -> None:
+    labels, other = tl.scan_parquet(path), tl.scan_parquet(path)
+    other[1][0].track = None
+    other.commit()
+    view = labels[2]
+    view[0].track = None
+    labels.commit(rebase=True)
+    with pytest.raises(StaleViewError):
+        view.frame_idx  # noqa: B018 - reading it is the test
+
+
+def test_edits_of_one_frame_on_both_sides_are_a_conflict(path: Path) -> None:
+    labels, other = tl.scan_parquet(path), tl.scan_parquet(path)
+    other[1][0].track = None
+    other.commit()
+    labels[1][0][0] = (1, 2)
+    with pytest.raises(ConflictError):
+        labels.commit(rebase=True)
+    assert labels[1][0].numpy()[0].tolist() == [1, 2]
+
+
+def test_labels_of_no_project_are_saved_first(tmp_path: Path) -> None:
+    labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), k) for k in range(3)])
+    with pytest.raises(NoProjectError, match=r"labels\.save"):
+        labels.commit()
+    assert labels.version is None
+    del labels[1]
+    labels.save(tmp_path / "mice")
+    assert labels.version == 1
+    labels.insert(1, tl.LabeledFrame(labels.videos[0], 9))
+    assert labels.commit() == 2
+    assert [f.frame_idx for f in tl.read_parquet(tmp_path / "mice")] == [0, 9, 2]
+
+
+def test_diff_names_what_differs_from_a_version(labels: tl.Labels, path: Path) -> None:
+    assert labels.diff(1).is_empty
+    track = labels[3][0].track
+    labels[3][0].track = None if track else labels.tracks[0]
+    labels[5][1][0] = (3, 4)
+    del labels[7]
+    labels.commit()
+    changes = labels.diff(1)
+    assert changes["frames"].removed.height == 1
+    assert changes["instances"].changed.height == 1
+    moved = changes["points"].changed
+    assert moved.select("x_new", "y_new").rows() == [(3.0, 4.0)]
+    assert tl.scan_parquet(path, version=1).diff(labels)["frames"].added.height == 1
+    with pytest.raises(QueryError, match="99"):
+        labels.diff(99)
+
+
+def test_scanned_tables_show_edits_that_are_not_committed(path: Path) -> None:
+    labels = tl.scan_parquet(path)
+    single_edits(labels)
+    for _ in range(2):
+        points = labels.tables.points.select("x", "y").collect()
+        assert_frame_equal(points, labels._snapshot.tables().points.select("x", "y"))
+        labels[0][0][0] = (1, 1)
+    one = labels.tables.instances.filter(video_id=0, frame_idx=500).collect()
+    assert one.height == 1
+
+
+def test_positions_between_others_are_committed(path: Path) -> None:
+    labels = tl.scan_parquet(path)
+    indices = [frame.frame_idx for frame in labels]
+    for number in range(3):
+        labels.insert(2, tl.LabeledFrame(labels.videos[0], 1000 + number))
+        labels.commit()
+    expected = [*indices[:2], 1002, 1001, 1000, *indices[2:]]
+    assert [frame.frame_idx for frame in labels] == expected
+    assert [frame.frame_idx for frame in tl.read_parquet(path)] == expected
+    assert_is_on_disk(labels, path)
+
+
+def test_many_edits_are_put_into_the_snapshot_below(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tabular_labels.store.store.RECORDS_KEPT", 5)
+    labels = tl.scan_parquet(path)
+    rng = np.random.default_rng(0)
+    for round_ in range(4):
+        for place in rng.integers(0, len(labels), 6).tolist():
+            if len(labels[place]):
+                labels[place][0][0] = (round_, place)
+                labels[place][0].track = labels.tracks[0]
+        labels.to_polars("instances")
+        del labels[int(rng.integers(len(labels)))]
+        labels.commit()
+        assert_is_on_disk(labels, path)
+    while labels.undo():
+        pass
+    labels.commit()
+    first = tl.read_parquet(path, version=1)
+    assert_frame_equal(labels.to_polars("points"), first.to_polars("points"))
+    assert_is_on_disk(labels, path)

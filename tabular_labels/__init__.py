@@ -2,7 +2,17 @@
 
 from tabular_labels.data_cache import LabelsDataCache
 from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning
-from tabular_labels.exchange import read_json, write_json
+from tabular_labels.exchange import (
+    read_analysis,
+    read_csv,
+    read_json,
+    write_analysis,
+    write_analysis_csv,
+    write_csv,
+    write_json,
+    write_ndjson,
+    write_parquet_table,
+)
 from tabular_labels.labels import Labels
 from tabular_labels.merge_many import merge
 from tabular_labels.merge_match import Match
@@ -67,6 +77,8 @@ __all__ = [
     "leakage_report",
     "load_file",
     "merge",
+    "read_analysis",
+    "read_csv",
     "read_json",
     "read_parquet",
     "read_slp",
@@ -75,8 +87,13 @@ __all__ = [
     "split_labels",
     "split_labels_train_val",
     "vacuum",
+    "write_analysis",
+    "write_analysis_csv",
+    "write_csv",
     "write_json",
+    "write_ndjson",
     "write_parquet",
+    "write_parquet_table",
     "write_slp",
 ]
 

@@ -16,6 +16,7 @@ __all__ = [
     "ForkedProcessError",
     "FormatVersionError",
     "InvariantError",
+    "LeftOutWarning",
     "MergeError",
     "MissingExtraError",
     "MissingFrameError",
@@ -314,6 +315,10 @@ class TabularLabelsWarning(UserWarning):
 
 class UnmodelledDataWarning(TabularLabelsWarning):
     """A file holds data we carry along or leave behind without modelling it."""
+
+
+class LeftOutWarning(TabularLabelsWarning):
+    """Rows have no place in the layout of a format; the message counts them."""
 
 
 class UntrackedInstancesWarning(TabularLabelsWarning):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tabular_labels._types import PathLike
 from tabular_labels.model.source import MemorySource, Source
@@ -36,19 +36,28 @@ __all__ = [
 
 VideoSearch: TypeAlias = Callable[[list[dict[str, Any]]], Any] | Sequence[str] | None
 
-SUFFIXES = {
+SaveFormat: TypeAlias = Literal[
+    "slp", "json", "analysis", "analysis_csv", "csv", "ndjson", "parquet"
+]
+
+SUFFIXES: dict[str, SaveFormat] = {
     ".slp": "slp",
     ".h5": "slp",
     ".hdf5": "slp",
     ".json": "json",
     ".json.zip": "json",
+    ".analysis.h5": "analysis",
+    ".analysis.csv": "analysis_csv",
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
     ".parquet": "parquet",
     ".tabular": "parquet",
 }
 """Formats by the ends of names; of several that fit the longest counts."""
 
 
-def format_of(path: PathLike) -> str | None:
+def format_of(path: PathLike) -> SaveFormat | None:
     """Return the format that a name asks for, None when it has no known suffix.
 
     Examples:
@@ -75,6 +84,15 @@ def read_tables(
         from tabular_labels.io.json_read import read_json
 
         return read_json(path, strict=strict, video_search=video_search)
+    if form == "analysis":
+        from tabular_labels.analysis_files import tables_of_analysis
+
+        return tables_of_analysis(path)
+    if form == "csv":
+        from tabular_labels.io.csv_read import read_table
+        from tabular_labels.table_input import tables_of_table
+
+        return tables_of_table(read_table(path))
     from tabular_labels.io.slp_read import read_slp
 
     return read_slp(path, strict=strict, video_search=video_search)
@@ -98,8 +116,11 @@ def open_source(
     return MemorySource(read_tables(path, video_search=video_search, strict=strict))
 
 
-def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
+def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> list[Path]:
     """Write a snapshot in the format that the suffix names.
+
+    Returns:
+        What was written; more than the path only where each video has a file.
 
     Raises:
         ValueError: Unknown suffix.
@@ -115,10 +136,19 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> None:
 
         refuse_to_replace(snapshot, path)
         write_json(snapshot, path, **options)
+    elif form == "analysis" or form == "analysis_csv":
+        from tabular_labels.analysis_files import save_analysis
+
+        return save_analysis(snapshot, path, form, **options)
+    elif form == "csv" or form == "ndjson":
+        from tabular_labels.streaming import save_table
+
+        save_table(snapshot, path, form, **options)
     else:
         from tabular_labels.io.parquet_write import write_parquet
 
         write_parquet(rows_to_write(snapshot), path, **options)
+    return [path]
 
 
 def rows_to_write(snapshot: Snapshot) -> LabelTables | Source:
@@ -179,7 +209,7 @@ def with_suffix(path: PathLike, default_suffix: str) -> Path:
     return path.with_name(f"{path.name}.{default_suffix.lstrip('.')}")
 
 
-def _format_to_write(path: Path) -> str:
+def _format_to_write(path: Path) -> SaveFormat:
     form = format_of(path)
     if form is None and path.suffix:
         message = (

@@ -1,15 +1,27 @@
-"""Labels in the forms of other programs: SLEAP's JSON."""
+"""Labels in the forms of other programs and libraries: JSON, analysis files, tables, arrays."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from tabular_labels._types import Json
+import numpy as np
+import polars as pl
+
+from tabular_labels._types import FloatArray, Json, PathLike
 from tabular_labels.labels_split import LabelsSplit
+from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.model.track import Track
+from tabular_labels.model.video import Video
 from tabular_labels.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import xarray as xr
 
 __all__ = ["LabelsFormats"]
 
@@ -142,3 +154,142 @@ class LabelsFormats(LabelsSplit):
         from tabular_labels.io.sleap_io_write import sleap_io_labels  # loads h5py
 
         return sleap_io_labels(self._snapshot)
+
+    def export(self, filename: PathLike, **options: Any) -> list[Path]:
+        """Write analysis files (HDF5), see `write_analysis`.
+
+        Source:
+            ``Labels.export``, which wrote the first video only.
+        """
+        from tabular_labels.exchange import write_analysis
+
+        return write_analysis(self, filename, **options)  # type: ignore[arg-type]  # only Labels is made
+
+    def export_csv(self, filename: PathLike, **options: Any) -> list[Path]:
+        """Write analysis files as CSV, see `write_analysis_csv`.
+
+        Source:
+            ``Labels.export_csv``, which wrote the first video only.
+        """
+        from tabular_labels.exchange import write_analysis_csv
+
+        return write_analysis_csv(self, filename, **options)  # type: ignore[arg-type]  # only Labels is made
+
+    @classmethod
+    def from_polars(
+        cls,
+        table: pl.DataFrame | pl.LazyFrame,
+        *,
+        videos: Sequence[Video] = (),
+        skeletons: Sequence[Skeleton] = (),
+        tracks: Sequence[Track] = (),
+    ) -> Self:
+        """Build labels from named columns, such as `to_polars` returns.
+
+        A table has points in its rows (``frame_idx``, ``node``, ``x``, ``y``), instances
+        (``frame_idx``, ``{node}.x``, ``{node}.y``) or frames (``inst{k}.{node}.x``). More
+        columns of `to_polars` are used where they are there: ``video``, ``track``, ``kind``,
+        ``score``, ``instance_id``, ``position`` and so on; others are ignored. Without
+        ``kind``, instances with a score are predicted. Without ``instance_id``, points
+        that agree in every other column of instances are of one; where a node repeats,
+        the next begins. Frames stand in the order of ``position``, else of appearance.
+
+        Args:
+            table: The table; NaN is missing.
+            videos: Videos by their filenames; without, they are made from the names.
+            skeletons: One skeleton, or several by their names; without, they are made of
+                the nodes in order of appearance, without edges.
+            tracks: Tracks by their names; without, they are made from the names.
+
+        Returns:
+            The labels. Nodes that an instance does not have are missing.
+
+        Raises:
+            QueryError: Columns are missing or of a wrong type, or an instance has a node
+                twice.
+            InvariantError: The rows break a rule, such as a negative frame index.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> table = pl.DataFrame({"frame_idx": [3], "node": ["head"], "x": [1.0], "y": [2.0]})
+            >>> tl.Labels.from_polars(table)[0][0]["head"].y
+            2.0
+        """
+        from tabular_labels.table_input import tables_of_table
+
+        rows = table.collect() if isinstance(table, pl.LazyFrame) else table
+        return cls._of_tables(tables_of_table(rows, videos, skeletons, tracks))
+
+    @classmethod
+    def from_pandas(cls, table: pd.DataFrame, **objects: Any) -> Self:
+        """Build labels from a pandas DataFrame, see `from_polars`."""
+        rows = pl.from_pandas(table.reset_index() if table.index.names != [None] else table)
+        return cls.from_polars(rows, **objects)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table, **objects: Any) -> Self:
+        """Build labels from a pyarrow Table, or whatever is an Arrow stream; see `from_polars`."""
+        return cls.from_polars(pl.DataFrame(table), **objects)
+
+    @classmethod
+    def from_numpy(
+        cls,
+        arrays: FloatArray | Sequence[FloatArray],
+        videos: Video | Sequence[Video],
+        skeleton: Skeleton,
+        *,
+        tracks: Sequence[Track] | None = None,
+        first_frame: int = 0,
+        kind: Literal["user", "predicted"] = "predicted",
+    ) -> Self:
+        """Build labels from dense arrays, such as `numpy` returns.
+
+        Args:
+            arrays: ``(n_frames, n_tracks, n_nodes, 2)``, or 3 with scores of points; NaN
+                = missing. One for each video.
+            videos: The videos.
+            skeleton: Its nodes are those of the arrays.
+            tracks: One for each column; None leaves instances untracked.
+            first_frame: Frame index of the first row.
+            kind: What made the instances; users' ones have no scores.
+
+        Returns:
+            Labels with an instance wherever a coordinate is there.
+
+        Raises:
+            QueryError: Shapes do not fit.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> array = np.array([[[[1.0, 2.0]]], [[[np.nan, np.nan]]]])
+            >>> tl.Labels.from_numpy(array, Video("a.mp4"), Skeleton(["head"]))
+            Labels(1 frames, 1 instances (0 user, 1 predicted), 1 videos, 1 skeletons, 0 tracks)
+        """
+        from tabular_labels.table_input import tables_of_arrays
+
+        several = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)
+        of_videos = [videos] if isinstance(videos, Video) else list(videos)
+        tables = tables_of_arrays(
+            several, of_videos, skeleton, tracks, first_frame=first_frame, kind=kind
+        )
+        return cls._of_tables(tables)
+
+    @classmethod
+    def from_xarray(cls, dataset: xr.Dataset, *, video: Video | None = None) -> Self:
+        """Build labels from a dataset in the form movement uses, such as `to_xarray` returns.
+
+        Args:
+            dataset: ``position`` (time, space, keypoints, individuals) and, if there,
+                ``confidence``; dimensions in any order. Times are frame indices, or seconds
+                with ``fps`` among the attributes.
+            video: The video; None for the one that ``source_file`` names.
+
+        Returns:
+            Labels with predicted instances, and a track for each individual.
+
+        Raises:
+            QueryError: It has another form, or times that are no frames.
+        """
+        from tabular_labels.table_input import tables_of_dataset
+
+        return cls._of_tables(tables_of_dataset(dataset, video))

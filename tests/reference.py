@@ -673,3 +673,43 @@ def differing_places(old: LabelTables, new: LabelTables) -> dict[tuple[int, int]
             place = row["video_id"], row["frame_idx"]
             found[place] = found.get(place, False) or has_points
     return dict(sorted(found.items()))
+
+
+# Analysis files
+
+
+def analysis_arrays(
+    tables: LabelTables, video_id: int, *, all_frames: bool, untracked: str
+) -> dict[str, Any]:
+    """Fill the dense lists of one video instance by instance; None = missing."""
+    frames = [frame for frame in rows_of(tables) if frame["video_id"] == video_id]
+    tracks = tables.catalog.tracks["track_id"].to_list()
+    skeleton = tables.catalog.skeletons["skeleton_id"].to_list()[0]
+    first = 0 if all_frames else frames[0]["frame_idx"]
+    n_frames = frames[-1]["frame_idx"] + 1 - first
+    found: dict[tuple[int, int], Row] = {}
+    lost = {"untracked": 0, "outdone": 0, "other": 0}
+    for place in range(first, first + n_frames):
+        mine = [i for f in frames if f["frame_idx"] == place for i in f["instances"]]
+        lost["other"] += sum(i["skeleton_id"] != skeleton for i in mine)
+        made_from = {(i["frame_id"], i["from_predicted"]) for i in mine if i["kind"] == "user"}
+        n_loose = 0
+        for one in (i for i in mine if i["skeleton_id"] == skeleton):
+            if one["track_id"] is not None:
+                column = tracks.index(one["track_id"])
+            elif untracked == "keep":
+                corrected = (one["frame_id"], one["instance_id"]) in made_from
+                if corrected and one["kind"] == "predicted":
+                    continue
+                column, n_loose = len(tracks) + n_loose, n_loose + 1
+            elif tracks:
+                lost["untracked"] += 1
+                continue
+            else:
+                column = 0
+            key = (place - first, column)
+            if key in found and found[key]["kind"] == "user" and one["kind"] == "predicted":
+                continue
+            found[key] = one
+    winners = {id(one) for one in found.values()}
+    return {"first": first, "n_frames": n_frames, "found": found, "lost": lost, "ids": winners}

@@ -181,8 +181,8 @@ def convert(
         Path,
         typer.Argument(
             metavar="DST",
-            help="What to write: NAME.slp, NAME.json, NAME.json.zip, or a Parquet project "
-            "(NAME.parquet).",
+            help="What to write: NAME.slp, .json, .json.zip, .csv, .ndjson, .analysis.h5, "
+            ".analysis.csv, or a Parquet project (NAME.parquet).",
         ),
     ],
     compat: Annotated[
@@ -211,13 +211,16 @@ def convert(
     with working(f"reading {plain(source)}"):
         labels = read_for(form, source, strict=strict)
     with progress_bar(f"writing {plain(destination)}") as progress:
-        write_as(form, labels, destination, progress, compat=compat.value, overwrite=overwrite)
-    seconds, n_bytes = time.perf_counter() - began, measure(destination)
+        written = write_as(
+            form, labels, destination, progress, compat=compat.value, overwrite=overwrite
+        )
+    seconds, n_bytes = time.perf_counter() - began, sum(map(measure, written))
     if as_json:
         print_json(
             {
                 "source": str(source),
                 "destination": str(destination),
+                "files": [str(path) for path in written],
                 "format": form,
                 "frames": len(labels),
                 "bytes": n_bytes,
@@ -226,7 +229,7 @@ def convert(
         )
     else:
         _print_line(
-            f"wrote {destination}: {len(labels):,} frames, {size_text(n_bytes)}, "
+            f"wrote {', '.join(map(str, written))}: {len(labels):,} frames, {size_text(n_bytes)}, "
             f"in {time_text(seconds)}"
         )
 

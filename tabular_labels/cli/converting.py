@@ -31,9 +31,9 @@ def write_as(
     *,
     compat: str,
     overwrite: bool,
-) -> None:
-    """Write labels in a format; all but ``.slp`` say how far they are."""
+) -> list[Path]:
+    """Write labels in a format, and return the files; all but ``.slp`` say how far they are."""
     options: dict[str, Any] = {"compat": compat} if form == "slp" else {"progress": progress}
     if form == "parquet":
         options["overwrite"] = overwrite
-    save_snapshot(labels._snapshot, path, **options)
+    return save_snapshot(labels._snapshot, path, **options)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -9,11 +10,17 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tabular_labels as tl
+from tabular_labels._types import Level
 from tabular_labels.errors import ConflictError, NoProjectError, QueryError, StaleViewError
 from tabular_labels.model.checks import check_tables
 from tabular_labels.testing.builders import make_tables
 
 Open = Callable[[Path], tl.Labels]
+LEVELS = get_args(Level)
+
+
+def state(labels: tl.Labels) -> tuple[bool, int | None]:
+    return labels.has_changes, labels.version
 
 
 @pytest.fixture
@@ -31,8 +38,8 @@ def labels(request: pytest.FixtureRequest, path: Path) -> tl.Labels:
 
 def assert_is_on_disk(labels: tl.Labels, path: Path) -> None:
     for again in (tl.scan_parquet(path), tl.read_parquet(path)):
-        for level in ("frames", "instances", "points"):
-            assert_frame_equal(again.to_polars(level), labels.to_polars(level))  # type: ignore[arg-type]  # levels
+        for level in LEVELS:
+            assert_frame_equal(again.to_polars(level), labels.to_polars(level))
         assert again.tracks == [] or [t.name for t in again.tracks] == [
             t.name for t in labels.tracks
         ]
@@ -51,10 +58,10 @@ def single_edits(labels: tl.Labels) -> None:
 
 def test_single_edits_are_committed_as_a_small_delta(labels: tl.Labels, path: Path) -> None:
     single_edits(labels)
-    assert labels.has_changes
+    assert state(labels) == (True, 1)
     before = {file.name for file in (path / "data").iterdir()}
     assert labels.commit("by hand") == 2
-    assert not labels.has_changes
+    assert state(labels) == (False, 2)
     assert {file.name for file in (path / "data").iterdir()} == before
     assert_is_on_disk(labels, path)
     assert tl.history(path)["message"].to_list() == ["", "by hand"]
@@ -86,7 +93,7 @@ def test_commits_follow_each_other(labels: tl.Labels, path: Path) -> None:
 
 
 def test_undo_goes_over_commits(labels: tl.Labels, path: Path) -> None:
-    before = {level: labels.to_polars(level) for level in ("frames", "instances", "points")}
+    before = {level: labels.to_polars(level) for level in LEVELS}
     single_edits(labels)
     labels.commit()
     labels.remove(where=pl.col("instance_idx") == 1)
@@ -152,10 +159,10 @@ def test_labels_of_no_project_are_saved_first(tmp_path: Path) -> None:
     labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), k) for k in range(3)])
     with pytest.raises(NoProjectError, match=r"labels\.save"):
         labels.commit()
-    assert labels.version is None
+    assert state(labels) == (False, None)
     del labels[1]
     labels.save(tmp_path / "mice")
-    assert labels.version == 1
+    assert state(labels) == (False, 1)
     labels.insert(1, tl.LabeledFrame(labels.videos[0], 9))
     assert labels.commit() == 2
     assert [f.frame_idx for f in tl.read_parquet(tmp_path / "mice")] == [0, 9, 2]

@@ -68,6 +68,19 @@ def split(path: str, how: str) -> dict[str, Any]:
     }
 
 
+def merge(base: str, new: str, out: str) -> dict[str, Any]:
+    """Merge two Parquet projects into a third."""
+    import tabular_labels as tl
+    from tabular_labels.io import parquet_write
+
+    module = parquet_write.__name__  # loading modules is not merging
+    cpu = time.process_time()
+    merged = tl.merge([tl.scan_parquet(base), tl.scan_parquet(new)])
+    tl.write_parquet(merged, out)
+    cpu = time.process_time() - cpu
+    return {"cpu": cpu, "answer": len(merged), "resident": _peak(), "module": module}
+
+
 def _scanned(path: str) -> tuple[Any, dict[str, Any]]:
     import tabular_labels as tl
     from tabular_labels.io import slp_scan  # loading modules is not opening a file
@@ -94,6 +107,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "scan": scan,
     "structure": structure,
     "split": split,
+    "merge": merge,
 }
 
 if __name__ == "__main__":

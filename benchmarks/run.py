@@ -18,6 +18,7 @@ from benchmarks import (
     bench_filter,
     bench_find,
     bench_import,
+    bench_merge,
     bench_occupancy,
     bench_parquet,
     bench_read,
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "filter": bench_filter.run,
         "video": bench_video.run,
         "split": bench_split.run,
+        "merge": bench_merge.run,
         "sleap_io": bench_sleap_io.run,
     }
 )

@@ -6,8 +6,10 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from tabular_labels._types import IntArray
 from tabular_labels.errors import ConflictError, QueryError, Violation
 from tabular_labels.io.atomic import sync_directory
 from tabular_labels.io.delta_tables import DeltaTables, merge_deltas, read_delta
@@ -18,7 +20,7 @@ from tabular_labels.io.manifest import (
     list_versions,
     publish,
 )
-from tabular_labels.io.parquet_edits import KEY
+from tabular_labels.io.parquet_edits import KEY, packed_key
 from tabular_labels.io.parquet_rebase import rebase_edits
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.parquet_write import (
@@ -29,13 +31,21 @@ from tabular_labels.io.parquet_write import (
 )
 from tabular_labels.io.project_files import verify_file
 from tabular_labels.model.checks import check_catalog, require
-from tabular_labels.model.edits import EditSet, check_edits
+from tabular_labels.model.edits import EditSet, check_edits, packed_places
+from tabular_labels.model.offsets import ranges
+from tabular_labels.model.source import Counts
+from tabular_labels.model.tables import Structure
 
 __all__ = ["append_delta"]
 
 
 def append_delta(
-    base: ParquetSource, edits: EditSet, *, message: str = "", rebase: bool = False
+    base: ParquetSource,
+    edits: EditSet,
+    *,
+    message: str = "",
+    rebase: bool = False,
+    structure: Structure | None = None,
 ) -> ParquetSource:
     """Commit edits as a new version; only what changed is written.
 
@@ -47,6 +57,8 @@ def append_delta(
         message: Why, for the history.
         rebase: When others committed meanwhile, apply the edits to the newest version,
             and try again as often as another writer is first, see `rebase_edits`.
+        structure: Frames and instances of ``base``, where they were read already: rows
+            are counted there, and not in the files.
 
     Returns:
         The new version.
@@ -59,6 +71,7 @@ def append_delta(
         QueryError: They change the nodes of a skeleton, which all its points depend on.
     """
     _require_sound(base, edits)
+    _require_counts(base, edits, structure)
     while True:
         newest = _newest(base, rebase=rebase)
         try:
@@ -105,6 +118,43 @@ def _require_sound(base: ParquetSource, edits: EditSet) -> None:
             f"{before.tolist()} as on the disk. Nodes are added and removed by a bulk edit."
         )
         raise QueryError(text)
+
+
+def _require_counts(base: ParquetSource, edits: EditSet, structure: Structure | None) -> None:
+    """Refuse counts that are not those of the new state: nobody could read it."""
+    before, n_nodes = base.manifest.info.rows, edits.catalog.n_nodes
+    frames, skeletons = _rows_at(base, edits.replaced, structure)
+    mine = n_nodes[edits.instances["skeleton_id"].to_numpy()]
+    expected = Counts(
+        before.frames - frames + edits.frames.height,
+        before.instances - len(skeletons) + edits.instances.height,
+        before.points - int(n_nodes[skeletons].sum()) + int(mine.sum()),
+    )
+    if edits.counts != expected:
+        sample = (f"found {edits.counts}", f"expected {expected}")
+        require([Violation("counts", "they are those of the new state", 1, sample)])
+
+
+def _rows_at(
+    base: ParquetSource, places: pl.DataFrame, structure: Structure | None
+) -> tuple[int, IntArray]:
+    """Count the frames at places, and name the skeletons of their instances."""
+    if structure is None:
+        keys = places.select(packed_key()).to_series().implode()
+        here = packed_key().is_in(keys)
+        plans = [
+            base.scan("frames").filter(here).select(pl.len()),
+            base.scan("instances").filter(here).select("skeleton_id"),
+        ]
+        frames, instances = pl.collect_all(plans)
+        return int(frames.item()), instances["skeleton_id"].to_numpy()
+    wanted, keys_there = packed_places(places), packed_places(structure.frames)
+    first = np.searchsorted(keys_there, wanted)
+    stop = np.searchsorted(keys_there, wanted, side="right")
+    offsets = structure.instance_offsets
+    rows = ranges(offsets[first], offsets[stop] - offsets[first])
+    skeletons = structure.instances["skeleton_id"].gather(rows).to_numpy()
+    return int((stop - first).sum()), skeletons
 
 
 def _require_predictions(base: ParquetSource, edits: EditSet) -> None:

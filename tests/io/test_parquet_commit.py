@@ -39,7 +39,12 @@ def path(full: LabelTables, tmp_path: Path) -> Path:
 def test_commits_are_read_as_what_they_say(path: Path, full: LabelTables) -> None:
     source = open_parquet(path)
     for number, edit in enumerate(draw_edits(path, full, 9), start=1):
-        source = append_delta(source, edit.edit_set(full), message=f"edit {number}")
+        structure = source.load_structure() if number % 2 else None
+        edits = edit.edit_set(full)
+        wrong = replace(edits, counts=replace(edits.counts, frames=edits.counts.frames + 1))
+        with pytest.raises(InvariantError, match="those of the new state"):
+            append_delta(source, wrong, structure=structure)
+        source = append_delta(source, edits, message=f"edit {number}", structure=structure)
         assert_holds(source, edit.rows, full)
         assert_holds(open_parquet(path), edit.rows, full)
         assert validate_project(path) == []
@@ -116,7 +121,9 @@ def test_edits_that_break_rules_are_refused(path: Path, full: LabelTables) -> No
     source = open_parquet(path)
     (edit,) = draw_edits(path, full, 1)
     good = edit.edit_set(full)
+    n = good.counts
     cases = {
+        "those of the new state": replace(good, counts=replace(n, points=n.points - 3)),
         "one row for each node": wrong(good, "points", good.points[:-1]),
         "sorted and unique": wrong(good, "replaced", good.replaced.reverse()),
         "at a place that was replaced": wrong(good, "replaced", good.replaced[:-3]),

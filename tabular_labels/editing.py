@@ -15,7 +15,7 @@ from tabular_labels.model.arguments import require_index, require_type
 from tabular_labels.model.checks import FRAME_IDX_STOP
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.owned import keys_of
+from tabular_labels.owned import keys_of, keys_of_origin
 from tabular_labels.points import PredictedPoint
 from tabular_labels.store.catalog_edits import skeleton_key, track_key, video_key
 from tabular_labels.store.records import (
@@ -91,6 +91,7 @@ def set_origin(store: Store, handle: int, prediction: Any) -> None:
                 "that is. Add it to its frame first (`frame.instances.append(...)`)."
             )
             raise ValueError(message)
+        store.instance_id(row)  # says so when it is gone
         origin = row
     _set(store, handle, origin=origin)
 
@@ -335,10 +336,10 @@ def _links(
         if origin is None:
             linked.append((handle, record))
             continue
-        found = next((here[key] for key in keys_of(origin) if key in here), None)
+        found = next((here[key] for key in keys_of_origin(origin) if key in here), None)
         if found is None:
             home, row = _home(origin)
-            found = row if home is store else None
+            found = row if home is store and store.has_instance(row) else None
         dangling += found is None
         linked.append((handle, record._replace(origin=NONE if found is None else found)))
     if dangling:

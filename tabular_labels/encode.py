@@ -21,7 +21,7 @@ from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.tables import Catalog, LabelTables
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.owned import keys_of
+from tabular_labels.owned import keys_of, keys_of_origin
 from tabular_labels.views import Instance, LabeledFrame
 
 __all__ = ["encode"]
@@ -189,7 +189,7 @@ def _places_by_key(instances: Sequence[Instance], first: int) -> dict[object, in
 
 
 def _place_of(origin: Instance, here: dict[object, int], anywhere: dict[object, int]) -> int | None:
-    for key in keys_of(origin):
+    for key in keys_of_origin(origin):
         place = here.get(key, anywhere.get(key))
         if place is not None:
             return place

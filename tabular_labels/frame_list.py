@@ -107,18 +107,28 @@ class FrameList(FrameSequence):
                 editing.remove_frame(store, handle)
                 editing.add_frame(store, frame, position)
             return
-        frames = [_checked(frame) for frame in value]
+        given = [_checked(frame) for frame in value]
         wanted: list[Any] = np.asarray(self.places).tolist()
-        old = set(wanted[place])
-        kept = [self._mine(frame) for frame in frames]
-        copies = [f.copy() if f.is_attached else f for f in frames]
+        old = set(wanted)
+        wanted[place] = given
+        kept: set[int] = set()
+        copies: dict[int, LabeledFrame] = {}
+        taken: set[int] = set()
+        for at, one in enumerate(wanted):
+            mine = one if isinstance(one, int) else self._mine(one)
+            if mine is not None and mine in old and mine not in kept:
+                kept.add(mine)
+                wanted[at] = mine
+            else:
+                # A frame that is in the list already is in it once more, as a copy.
+                frame = frame_view(store, one) if isinstance(one, int) else one
+                is_free = not frame.is_attached and id(frame) not in taken
+                taken.add(id(frame))
+                copies[at] = frame if is_free else frame.copy()
         with store.step():
-            remove_frames(store, sorted(old.difference(one for one in kept if one is not None)))
-            new = [
-                editing.add_frame(store, copied) if handle is None else handle
-                for copied, handle in zip(copies, kept, strict=True)
-            ]
-            wanted[place] = new
+            remove_frames(store, sorted(old - kept))
+            for at, frame in copies.items():
+                wanted[at] = editing.add_frame(store, frame)
             reorder_frames(store, wanted)
 
     def _mine(self, frame: LabeledFrame) -> int | None:

@@ -290,9 +290,10 @@ class LabelsEdit(LabelsTables):
             video: The video.
             new_track: A track, which is added if it is unknown; None makes the instances
                 on ``old_track`` untracked.
-            old_track: The other track. An int ``k`` is a pseudo-track: untracked
-                instances at place ``k`` of their frame get ``new_track``, and those on
-                ``new_track`` keep it. With None nothing happens.
+            old_track: The other track, which those on ``new_track`` get. An int ``k`` is a
+                pseudo-track: untracked instances at place ``k`` of their frame get
+                ``new_track``, and those on ``new_track`` keep it. With None nothing
+                happens.
             frame_range: ``(start, stop)``, half-open, frame indices.
 
         Raises:
@@ -328,6 +329,8 @@ Track(spawned_on=0, name='two'): RangeList([(3, 5)])}
         old = self._track_key(old_track) if isinstance(old_track, Track) else None
         with store.step():
             new = track_key(store, new_track)
+            if isinstance(old_track, Track) and old is None and new_track is not None:
+                old = track_key(store, old_track)
             swap_tracks(store, key, new, old, pseudo, (int(start), int(stop)))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tabular_labels.errors import StaleViewError
 from tabular_labels.geometry import InstanceGeometry
 
-__all__ = ["OwnedInstances", "keys_of", "relink"]
+__all__ = ["OwnedInstances", "keys_of", "keys_of_origin", "relink"]
 
 
 class OwnedInstances(list[Any]):
@@ -103,12 +104,23 @@ def keys_of(instance: Any) -> tuple[object, ...]:
     return (identity,) if source.copy_of is None else (identity, source.copy_of)
 
 
+def keys_of_origin(origin: Any) -> tuple[object, ...]:
+    """Return what identifies a prediction that something was made from.
+
+    Nothing does when there is none, or when it was removed from its labels.
+    """
+    try:
+        return () if origin is None else keys_of(origin)
+    except StaleViewError:
+        return ()
+
+
 def relink(instances: Iterable[Any], by_key: dict[object, Any]) -> None:
     """Lead links of detached instances to those that stand for what they name."""
     for instance in instances:
         values = instance._source
         if values.from_predicted is not None:
-            found = (by_key.get(key) for key in keys_of(values.from_predicted))
+            found = (by_key.get(key) for key in keys_of_origin(values.from_predicted))
             values.from_predicted = next(
                 (one for one in found if one is not None), values.from_predicted
             )

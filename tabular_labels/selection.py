@@ -10,7 +10,7 @@ import numpy as np
 from tabular_labels._types import FloatArray
 from tabular_labels.geometry import InstanceGeometry
 from tabular_labels.model.track import Track
-from tabular_labels.owned import keys_of
+from tabular_labels.owned import keys_of, keys_of_origin
 
 __all__ = ["InstanceSelection"]
 
@@ -121,7 +121,7 @@ def _unused(instances: Iterable[Any]) -> list[Any]:
     users = [i for i in instances if not i._is_predicted]
     tracks = {id(i.track) for i in users if i.track is not None}
     origins = [i.from_predicted for i in users]
-    used = {key for origin in origins if origin is not None for key in keys_of(origin)}
+    used = {key for origin in origins for key in keys_of_origin(origin)}
     return [
         i
         for i in instances

@@ -334,6 +334,7 @@ def _snapshot(
 
 
 def _signed(part: IntArray) -> IntArray:
+    """Return parts in a dtype that can hold `EXTRA`, which is below zero."""
     return part.astype(np.promote_types(part.dtype, np.int8), copy=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tabular_labels._types import BoolArray, FloatArray
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.store.rows import Rows
@@ -68,6 +69,20 @@ class Glimpse(Rows):
         """Return the row in the store."""
         store = self._open()
         return store, self._places["instance"][handle]
+
+    # A record without points of its own means those of the store's snapshot, not of ours.
+
+    def xy(self, handle: int, *, invisible_as_nan: bool = True) -> FloatArray:
+        """Return an instance's coordinates, ``(n_nodes, 2)``."""
+        rows, row = self.located_instance(handle)
+        if rows is self:
+            return super().xy(handle, invisible_as_nan=invisible_as_nan)
+        return rows.xy(row, invisible_as_nan=invisible_as_nan)
+
+    def point_values(self, handle: int, name: str) -> FloatArray | BoolArray:
+        """Return one point column of an instance, ``(n_nodes,)``."""
+        rows, row = self.located_instance(handle)
+        return super().point_values(handle, name) if rows is self else rows.point_values(row, name)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle as rows without a project behind them."""

@@ -181,6 +181,7 @@ class Store(Rows):
         while len(changes) > mark:
             kind, key, before = changes.pop()
             self.n_changes += 1
+            self.__dict__.pop("portable", None)
             forward.append((kind, key, self._put[kind](key, before)))
         return forward
 
@@ -208,6 +209,8 @@ class Store(Rows):
         """Put one thing, inside a step."""
         assert self._open is not None, "edits are made inside a step"
         self.n_changes += 1
+        # Copies for a pickle are those of the frames before.
+        self.__dict__.pop("portable", None)
         self._open.append((kind, key, self._put[kind](key, value)))
 
     # What is put

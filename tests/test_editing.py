@@ -1,0 +1,118 @@
+"""Edits one by one: what they do to views, what they warn of, what they refuse."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tabular_labels as tl
+from tabular_labels.errors import DanglingReferenceWarning, StaleViewError
+from tabular_labels.store import store
+from tabular_labels.testing.builders import make_tables
+
+FLY = tl.Skeleton(["head", "tail"])
+VIDEO = tl.Video("a.mp4")
+
+
+def prediction(x: float = 1.0) -> tl.PredictedInstance:
+    return tl.PredictedInstance(FLY, [[x, 2.0], [3.0, 4.0]], score=0.5)
+
+
+def labels_of(n_frames: int) -> tl.Labels:
+    """Make labels with one prediction in each frame, whose first point tells the frame."""
+    return tl.Labels([tl.LabeledFrame(VIDEO, k, [prediction(k)]) for k in range(n_frames)])
+
+
+def indices(labels: tl.Labels) -> list[int]:
+    return [frame.frame_idx for frame in labels]
+
+
+@pytest.mark.parametrize("is_sorted_first", [False, True])
+def test_points_of_a_new_instance_of_a_scanned_file_are_its_own(
+    tmp_path: Path, is_sorted_first: bool
+) -> None:
+    tl.write_slp(
+        tl.Labels.from_tables(make_tables(6, n_nodes=2, user_fraction=0.3)), tmp_path / "a.slp"
+    )
+    labels = tl.scan_slp(tmp_path / "a.slp")
+    if is_sorted_first:
+        labels.labeled_frames.reverse()
+    expected = [one.numpy() for one in labels[1].instances] + [np.array([[1.0, 2.0], [3.0, 4.0]])]
+    new = tl.PredictedInstance(labels.skeletons[0], [[1.0, 2.0], [3.0, 4.0]])
+    labels.add_instance(labels[1], new)
+    found = labels.extract([1]).collect()
+    assert [one.numpy().tolist() for one in found[0]] == [one.tolist() for one in expected]
+
+
+def test_a_frame_that_is_in_the_list_twice_is_a_copy_the_second_time() -> None:
+    labels = labels_of(4)
+    kept, new = labels[2], tl.LabeledFrame(VIDEO, 9)
+    labels.labeled_frames[0:1] = [labels[2], new, new]
+    assert indices(labels) == [2, 9, 9, 1, 2, 3]
+    assert labels[0] == kept
+    assert labels[4] != kept
+    assert labels[1] == new
+    labels[4][0]["head"] = (7.0, 7.0)
+    assert labels[0][0]["head"].x == 2.0
+    assert labels.undo()
+    assert labels.undo()
+    assert indices(labels) == [0, 1, 2, 3]
+
+
+def test_a_link_to_a_prediction_that_was_removed_is_dropped_with_a_warning() -> None:
+    labels = labels_of(3)
+    labels[2].instances.append(tl.Instance(FLY, [[1, 1], [1, 1]], from_predicted=labels[0][0]))
+    popped = labels.pop(2)
+    del labels[0]
+    assert popped.unused_predictions == [popped[0]]
+    with pytest.warns(DanglingReferenceWarning, match="1 from_predicted links"):
+        assert tl.Labels([popped])[0][1].from_predicted is None
+    with pytest.warns(DanglingReferenceWarning, match="1 from_predicted links"):
+        labels.append(popped)
+    assert labels[1][1].from_predicted is None
+
+
+def test_what_was_removed_cannot_be_named_as_a_prediction() -> None:
+    labels = labels_of(2)
+    gone = labels[0][0]
+    del labels[0]
+    with pytest.raises(StaleViewError):
+        labels[0][0].from_predicted = gone
+    assert not labels[0][0].from_predicted
+
+
+def test_views_found_before_the_rest_was_read_show_edits_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tl.write_parquet(labels_of(5), tmp_path / "flies")
+    labels = tl.scan_parquet(tmp_path / "flies")
+    view = labels.find(labels.videos[0], 3)[0][0]
+    view["head"] = (8.0, 9.0)
+    monkeypatch.setattr(store, "RECORDS_KEPT", 0)
+    assert labels.to_polars("points").filter(x=8.0).height == 1
+    assert view["head"].y == 9.0
+    assert view.numpy().tolist() == [[8.0, 9.0], [3.0, 4.0]]
+    assert isinstance(view, tl.PredictedInstance)
+    assert np.isnan(view.scores).all()
+
+
+def test_a_pickled_view_holds_what_is_there_now() -> None:
+    labels = labels_of(2)
+    for x in (5.0, 6.0):
+        labels[0][0]["head"] = (x, 1.0)
+        assert pickle.loads(pickle.dumps(labels[0]))[0]["head"].x == x
+    assert labels.undo()
+    assert pickle.loads(pickle.dumps(labels[0][0]))["head"].x == 5.0
+
+
+def test_a_swap_gives_a_track_that_is_not_known_to_those_on_the_other() -> None:
+    labels, one, other = labels_of(3), tl.Track(0, "one"), tl.Track(0, "other")
+    labels[1][0].track = one
+    labels.track_swap(VIDEO, one, other, (0, 3))
+    assert labels.tracks == [one, other]
+    assert [frame[0].track for frame in labels] == [None, other, None]
+    labels.track_swap(VIDEO, None, tl.Track(0, "third"), (0, 3))
+    assert labels.tracks == [one, other]

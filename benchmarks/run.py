@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from benchmarks import (
     bench_dense,
+    bench_embed,
     bench_filter,
     bench_find,
     bench_import,
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "write": bench_write.run,
         "filter": bench_filter.run,
         "video": bench_video.run,
+        "embed": bench_embed.run,
         "split": bench_split.run,
         "merge": bench_merge.run,
         "sleap_io": bench_sleap_io.run,

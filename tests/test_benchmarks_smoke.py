@@ -53,10 +53,7 @@ def test_a_benchmark_checks_its_answers_and_gives_rows(name: str, files: Files) 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(find_spec("sleap_io") is None, reason="sleap-io is not installed")
 @pytest.mark.parametrize(
-@pytest.mark.parametrize(
-    "name",
-    ["read", "tables", "find", "occupancy", "dense", "write", "split", "merge", "formats"],
-)
+    "name", ["read", "tables", "find", "occupancy", "dense", "write", "split", "merge", "formats"]
 )
 def test_a_benchmark_agrees_with_sleap_io(name: str, files: Files) -> None:
     bench = tiny(files, peers=True)

@@ -8,9 +8,16 @@ from tabular_labels.errors import NoProjectError
 from tabular_labels.labels_bulk import LabelsBulk
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.labels_tables import ProjectTables
-from tabular_labels.model.source import Source
+from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import Catalog
-from tabular_labels.queries.diff import Changes, State, changed_places, find_changes
+from tabular_labels.queries.diff import (
+    Changes,
+    SharedPoints,
+    State,
+    changed_places,
+    find_changes,
+)
+from tabular_labels.store.derived import DerivedSource, same_points
 from tabular_labels.store.edit_set import edit_set
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
@@ -179,9 +186,22 @@ class LabelsVersions(LabelsBulk):
         else:
             from tabular_labels.io.parquet_scan import open_parquet
 
-            old = State.of(open_parquet(self._project.path, version=other))
+            old = _state(Snapshot(open_parquet(self._project.path, version=other)))
         return find_changes(old, _state(self._snapshot), by_content=by_content)
 
 
 def _state(snapshot: Snapshot) -> State:
-    return State.of(snapshot.source, snapshot.structure)
+    return State.of(snapshot.source, snapshot.structure, _shared_points(snapshot.source))
+
+
+def _shared_points(source: Source) -> SharedPoints | None:
+    """Say which points of a scan are known to be those of another scan."""
+    beside = same_points(source)
+    root = source if beside is None else beside.parent
+    if isinstance(root, MemorySource | DerivedSource):
+        return None
+    manifest = getattr(root, "manifest", None)
+    if manifest is None:
+        return SharedPoints(id(root), 2**48)
+    files = tuple(shard.points.path for shard in manifest.shards)
+    return SharedPoints(files, sum(shard.points.rows for shard in manifest.shards))

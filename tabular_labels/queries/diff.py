@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
@@ -20,7 +20,14 @@ from tabular_labels.model.tables import Catalog, LabelTables, Structure
 from tabular_labels.queries.align import aligned
 from tabular_labels.queries.places import instance_places
 
-__all__ = ["Changes", "State", "TableChanges", "changed_places", "find_changes"]
+__all__ = [
+    "Changes",
+    "SharedPoints",
+    "State",
+    "TableChanges",
+    "changed_places",
+    "find_changes",
+]
 
 _PLACE = ("video_id", "frame_idx")
 _VALUES = tuple(POINTS.memory_columns)
@@ -31,15 +38,37 @@ PointReader: TypeAlias = Callable[[Sequence[str], IntArray], pl.DataFrame]
 
 
 @dataclass(frozen=True)
+class SharedPoints:
+    """Says which references to points mean the same points in several states.
+
+    Attributes:
+        key: Equal where the tables of points are the same.
+        stop: References to rows from this one on are not shared.
+    """
+
+    key: Hashable
+    stop: int
+
+
+@dataclass(frozen=True)
 class State:
-    """One state to compare: small tables, frames and instances, and how to read points."""
+    """One state to compare: small tables, frames and instances, and how to read points.
+
+    Points are not read where ``shared`` says that both states refer to the same ones.
+    """
 
     catalog: Catalog
     structure: Structure
     read_points: PointReader
+    shared: SharedPoints | None = None
 
     @classmethod
-    def of(cls, source: Source | LabelTables, structure: Structure | None = None) -> State:
+    def of(
+        cls,
+        source: Source | LabelTables,
+        structure: Structure | None = None,
+        shared: SharedPoints | None = None,
+    ) -> State:
         """Take a source, perhaps with its structure where that is there already."""
         kept = MemorySource(source) if isinstance(source, LabelTables) else source
         made = kept.load_structure() if structure is None else structure
@@ -51,7 +80,24 @@ class State:
             count = offsets[1:][rows] - offsets[:-1][rows]
             return kept.read_points(part, starts[rows], count, columns)
 
-        return cls(kept.catalog, made, read)
+        return cls(kept.catalog, made, read, shared)
+
+    def differs(self, rows: IntArray, other: State, theirs: IntArray) -> IntArray:
+        """Return at which of these pairs of instances the points may differ."""
+        if self.shared is None or other.shared is None or self.shared.key != other.shared.key:
+            return np.arange(len(rows))
+        stop = min(self.shared.stop, other.shared.stop)
+        a, b = self._references(rows, stop), other._references(theirs, stop)
+        return np.flatnonzero((a != b) | (a < 0))
+
+    def _references(self, rows: IntArray, stop: int) -> IntArray:
+        """Pack where points are into one number; -1 where that is not shared."""
+        structure = self.structure
+        start = structure.point_start
+        start = structure.point_offsets[:-1][rows] if start is None else start[rows]
+        part = np.int64(0) if structure.part is None else structure.part[rows].astype(np.int64)
+        packed: IntArray = np.where((part < 0) | (start >= stop), -1, (part << 48) | start)
+        return packed
 
     def at(self, places: pl.DataFrame) -> State:
         """Keep the rows at some places (``video_id``, ``frame_idx``)."""
@@ -64,6 +110,7 @@ class State:
             self,
             structure=kept,
             read_points=lambda names, some: self.read_points(names, rows[some]),
+            shared=None,
         )
 
     def instances(self, rows: IntArray) -> pl.DataFrame:
@@ -214,31 +261,59 @@ def changed_places(old: State, new: State, places: pl.DataFrame | None = None) -
     """
     if places is not None:
         old, new = old.at(places), new.at(places)
-    frames = _compare_by_id(old.structure.frames, new.structure.frames, ("frame_id",))
-    instances, points = _compare_instances(old, new)
-    found = [
-        *(_places_of(table, has_points=False) for table in (frames, instances)),
-        _places_of(points, has_points=True),
+    old_keys, new_keys = _packed_keys(old), _packed_keys(new)
+    rows_only = list(
+        _differing_keys(old.structure.frames, new.structure.frames, old_keys[0], new_keys[0])
+    )
+    before, after = (each.structure.instances["instance_id"].to_numpy() for each in (old, new))
+    rows = rows_of_ids(before, after)
+    both, came = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+    is_kept = np.zeros(len(before), np.bool_)
+    is_kept[rows[both]] = True
+    changed = _changed_instances(old, new, rows[both], both)
+    rows_only += [
+        old_keys[1][~is_kept],
+        old_keys[1][rows[both][changed]],
+        new_keys[1][both[changed]],
     ]
-    return pl.concat(found).group_by(_PLACE).agg(pl.col("points").any()).sort(_PLACE)
-
-
-def _places_of(table: TableChanges, *, has_points: bool) -> pl.DataFrame:
-    """List where rows were, and where they are."""
-    changed = table.changed
-    sides = [
-        changed.select(pl.col(name if name in changed.columns else name + side) for name in _PLACE)
-        for side in ("_old", "_new")
+    moved = _changed_points(old, new, rows[both], both)
+    rows_only.append(packed_places(moved.removed).astype(np.int64))
+    with_points = [new_keys[1][came]]
+    with_points += [
+        packed_places(each).astype(np.int64) for each in (moved.added, moved.changed.select(_PLACE))
     ]
-    here = [table.added.select(_PLACE), *(side.rename(_plain(side)) for side in sides)]
-    return pl.concat(
-        [each.with_columns(points=pl.lit(has_points)) for each in here]
-        + [table.removed.select(_PLACE).with_columns(points=pl.lit(value=False))]
+    points = np.unique(np.concatenate(with_points))
+    keys = np.unique(np.concatenate([*rows_only, points]))
+    return pl.DataFrame(
+        {
+            "video_id": pl.Series(keys >> 32, dtype=pl.UInt32),
+            "frame_idx": pl.Series(keys & (2**32 - 1), dtype=pl.Int64),
+            "points": np.isin(keys, points),
+        }
     )
 
 
-def _plain(side: pl.DataFrame) -> dict[str, str]:
-    return dict(zip(side.columns, _PLACE, strict=True))
+def _packed_keys(state: State) -> tuple[IntArray, IntArray]:
+    """Return the places of frames and of instances, packed into int64."""
+    frames = packed_places(state.structure.frames).astype(np.int64)
+    return frames, np.repeat(frames, np.diff(state.structure.instance_offsets))
+
+
+def _differing_keys(
+    old: pl.DataFrame, new: pl.DataFrame, old_keys: IntArray, new_keys: IntArray
+) -> Iterator[IntArray]:
+    """Yield the places of frames that one side has, or that differ."""
+    rows = rows_of_ids(old["frame_id"].to_numpy(), new["frame_id"].to_numpy())
+    both = np.flatnonzero(rows >= 0)
+    is_kept = np.zeros(old.height, np.bool_)
+    is_kept[rows[both]] = True
+    unequal = np.zeros(len(both), np.bool_)
+    for name in old.columns:
+        unequal |= old[name][rows[both]].ne_missing(new[name][both]).to_numpy()
+    yield new_keys[rows < 0]
+    yield old_keys[~is_kept]
+    yield old_keys[rows[both][unequal]]
+    yield new_keys[both[unequal]]
 
 
 def _facts(catalog: Catalog) -> pl.DataFrame:
@@ -350,6 +425,8 @@ def _changed_points(old: State, new: State, before: IntArray, after: IntArray) -
     key = (*_PLACE, "instance_id", "node_id")
     nothing = pl.DataFrame(schema=POINTS.disk_columns)
     found = [TableChanges(nothing, nothing, _side_by_side(nothing, nothing, key))]
+    unsure = old.differs(before, new, after)
+    before, after = before[unsure], after[unsure]
     for first in range(0, len(after), _CHUNK):
         some = slice(first, first + _CHUNK)
         a, b = before[some], after[some]

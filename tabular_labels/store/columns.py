@@ -91,17 +91,21 @@ class InstanceColumns:
         self.point_start = structure.point_offsets.data
         self._ids = instances["instance_id"].to_numpy()
         self._from_predicted = instances["from_predicted"]
-        self._source_rows: memoryview | None = None
 
     def source_row(self, row: int) -> int | None:
         """Return the row of the prediction an instance was made from, or None."""
-        if self._source_rows is None:
-            if self._from_predicted.null_count() == len(self._from_predicted):
-                return None
-            origins = key_values(self._from_predicted)
-            self._source_rows = rows_of_ids(self._ids, origins).data
-        origin = self._source_rows[row]
-        return None if origin < 0 else origin
+        linked, sources = self._linked_rows
+        place = bisect_left(linked, row)
+        if place == len(linked) or linked[place] != row:
+            return None
+        source: int = sources[place]
+        return None if source < 0 else source
+
+    @cached_property
+    def _linked_rows(self) -> tuple[memoryview, memoryview]:
+        """Rows of the instances that were made from predictions, and the rows of these."""
+        linked, origins = self._links
+        return linked.data, rows_of_ids(self._ids, origins).data
 
     def linked_to(self, rows: IntArray) -> IntArray:
         """Return the rows of the instances that were made from these, ascending."""

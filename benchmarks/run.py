@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks import (
+    bench_commit,
     bench_dense,
     bench_embed,
     bench_filter,
@@ -55,6 +56,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "split": bench_split.run,
         "merge": bench_merge.run,
         "sleap_io": bench_sleap_io.run,
+        "commit": bench_commit.run,
     }
 )
 

@@ -85,6 +85,9 @@ class Edits:
         Columns ``video_id``, ``frame_idx``, ``key`` (packed place), ``delta`` (the newest
         that names it) and ``points`` (the newest that holds its points; null: a shard).
         """
+        if self.lists.height and self.lists["delta"].n_unique() == 1:  # sorted and unique already
+            holder = pl.when("points").then("delta").alias("points")
+            return self.lists.select(*KEY, "delta", holder, key=packed_key())
         newest = pl.col("delta").filter("points").max().alias("points")
         return (
             self.lists.group_by(KEY)
@@ -98,6 +101,10 @@ class Edits:
         """The packed places: uint64, sorted."""
         return self.owners["key"].to_numpy()
 
+    @property
+    def _has_removed(self) -> bool:
+        return bool(self.lists["removed"].list.len().sum())
+
     @cached_property
     def removed(self) -> pl.DataFrame:
         """Instances that were removed after their points were kept.
@@ -105,6 +112,9 @@ class Edits:
         Columns ``part`` (the delta that still holds them; null: a shard), ``key`` and
         ``instance_id``, sorted by place.
         """
+        if not self._has_removed:
+            columns = {"part": pl.UInt32, "key": pl.UInt64, "instance_id": pl.UInt32}
+            return pl.DataFrame(schema=columns)
         later = (pl.col("delta") > pl.col("points_right")).fill_null(value=True)
         return (
             self.lists.filter(~pl.col("points") & (pl.col("removed").list.len() > 0))

@@ -293,6 +293,8 @@ class ParquetSource:
     def _owned(self, edited: pl.DataFrame, table: str) -> pl.LazyFrame:
         """Plan the rows of edited places; those of each delta are read from its file."""
         plans = []
+        if self._n_deltas == 1 and edited.height == self.edits.of_table(table).height:
+            return self._part(len(self.manifest.shards), table)  # there is nothing else in it
         for number in range(self._n_deltas):
             owned = edited.filter(delta=number)
             if owned.height:

@@ -12,6 +12,7 @@ __all__ = [
     "ConflictError",
     "DanglingReferenceWarning",
     "ExportCancelledError",
+    "ExportError",
     "FileFormatError",
     "ForkedProcessError",
     "FormatVersionError",
@@ -91,6 +92,18 @@ class UnsafeFileError(FileFormatError):
 
 class UnmodelledDataError(FileFormatError):
     """With ``strict=True``: the file holds data that this package does not model."""
+
+
+class ExportError(TabularLabelsError, ValueError):
+    """A format cannot hold labels like these; nothing was written."""
+
+    def __init__(self, path: str | Path, form: str, reason: str) -> None:
+        self.path, self.form, self.reason = str(path), form, reason
+        super().__init__(f"{path}: {form} cannot hold these labels: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.path, self.form, self.reason)
 
 
 class MissingFrameError(FileFormatError, IndexError):

@@ -37,7 +37,19 @@ __all__ = [
 VideoSearch: TypeAlias = Callable[[list[dict[str, Any]]], Any] | Sequence[str] | None
 
 SaveFormat: TypeAlias = Literal[
-    "slp", "json", "analysis", "analysis_csv", "csv", "ndjson", "parquet"
+    "slp",
+    "json",
+    "analysis",
+    "analysis_csv",
+    "csv",
+    "ndjson",
+    "parquet",
+    "coco",
+    "dlc",
+    "jabs",
+    "labelstudio",
+    "nwb",
+    "ultralytics",
 ]
 
 SUFFIXES: dict[str, SaveFormat] = {
@@ -53,6 +65,15 @@ SUFFIXES: dict[str, SaveFormat] = {
     ".jsonl": "ndjson",
     ".parquet": "parquet",
     ".tabular": "parquet",
+    ".nwb": "nwb",
+    ".coco.json": "coco",
+    ".labelstudio.json": "labelstudio",
+    ".dlc.csv": "dlc",
+    ".ultralytics": "ultralytics",
+    "_pose_est_v2.h5": "jabs",
+    "_pose_est_v3.h5": "jabs",
+    "_pose_est_v4.h5": "jabs",
+    "_pose_est_v5.h5": "jabs",
 }
 """Formats by the ends of names; of several that fit the longest counts."""
 
@@ -93,6 +114,10 @@ def read_tables(
         from tabular_labels.table_input import tables_of_table
 
         return tables_of_table(read_table(path))
+    if form != "slp":
+        from tabular_labels.io.foreign_read import read_foreign
+
+        return read_foreign(path, form, strict=strict, video_search=video_search)
     from tabular_labels.io.slp_read import read_slp
 
     return read_slp(path, strict=strict, video_search=video_search)
@@ -144,6 +169,11 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> list[Path]:
         from tabular_labels.streaming import save_table
 
         save_table(snapshot, path, form, **options)
+    elif form != "parquet":
+        from tabular_labels.io.foreign_write import write_foreign
+
+        refuse_to_replace(snapshot, path)
+        write_foreign(snapshot, path, form, **options)
     else:
         from tabular_labels.io.parquet_write import write_parquet
 
@@ -164,7 +194,9 @@ def rows_to_write(snapshot: Snapshot) -> LabelTables | Source:
 
 def project_at(path: PathLike) -> ParquetSource | None:
     """Open the newest version of a Parquet project, None when the path is none."""
-    if not Path(path).is_dir():
+    from tabular_labels.io.manifest import is_project
+
+    if not is_project(path):
         return None
     from tabular_labels.io.parquet_scan import open_parquet
 

@@ -15,6 +15,9 @@ __all__ = ["read_for", "write_as"]
 _WHOLE = ("slp", "parquet")
 """Formats whose writers take everything into memory."""
 
+_QUIET = frozenset({"coco", "dlc", "jabs", "labelstudio", "nwb", "ultralytics"})
+"""Formats whose writers, sleap-io's, do not say how far they are."""
+
 
 def read_for(form: str, source: Path, *, strict: bool) -> tl.Labels:
     """Read a file whole, or open it only, as the format to write allows."""
@@ -32,8 +35,10 @@ def write_as(
     compat: str,
     overwrite: bool,
 ) -> list[Path]:
-    """Write labels in a format, and return the files; all but ``.slp`` say how far they are."""
-    options: dict[str, Any] = {"compat": compat} if form == "slp" else {"progress": progress}
+    """Write labels in a format, and return the files; most say how far they are."""
+    options: dict[str, Any] = {} if form in _QUIET else {"progress": progress}
+    if form == "slp":
+        options = {"compat": compat}
     if form == "parquet":
         options["overwrite"] = overwrite
     return save_snapshot(labels._snapshot, path, **options)

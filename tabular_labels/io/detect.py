@@ -11,11 +11,12 @@ import h5py
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError
+from tabular_labels.io.foreign_detect import ForeignFormat, detect_foreign
 from tabular_labels.io.manifest import is_project
 
 __all__ = ["CsvForm", "Format", "csv_form", "detect_format"]
 
-Format: TypeAlias = Literal["slp", "parquet", "json", "analysis", "csv"]
+Format: TypeAlias = Literal["slp", "parquet", "json", "analysis", "csv"] | ForeignFormat
 CsvForm: TypeAlias = Literal["points", "instances", "frames", "analysis"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -31,7 +32,8 @@ def detect_format(path: PathLike) -> Format:
 
     Returns:
         ``"slp"`` (an HDF5 file), ``"analysis"`` (an HDF5 file with dense arrays),
-        ``"json"`` (also in a zip archive), ``"csv"``, or ``"parquet"`` (a project).
+        ``"json"`` (also in a zip archive), ``"csv"``, ``"parquet"`` (a project), or one of
+        the formats of other programs.
 
     Raises:
         FileNotFoundError: There is nothing at the path.
@@ -44,11 +46,14 @@ def detect_format(path: PathLike) -> Format:
     if path.is_dir():
         if is_project(path):
             return "parquet"
+        form: Format | None = detect_foreign(path, b"")
+        if form is not None:
+            return form
         found = "a directory that is no project"
     else:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-        form = _of_head(path, head)
+        form = detect_foreign(path, head) or _of_head(path, head)
         if form is not None:
             return form
         found = f"a file that begins with {head[:8]!r}" if head else "an empty file"

@@ -1,0 +1,140 @@
+"""Formats of other programs: written by sleap-io from our labels, and by us from its.
+
+Files that are broken, hostile or beyond a format are in ``test_foreign_bad_input.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tabular_labels as tl
+from tabular_labels.files import format_of
+from tabular_labels.io.foreign_write import LOSSES
+from tabular_labels.io.sleap_io_inert import blank_points
+from tests.imports import ROOT
+from tests.io.foreign_cases import CASES, Case, project, told, what_comes_back
+
+sio = pytest.importorskip("sleap_io")
+
+DOCUMENT = ROOT / "docs" / "formats.md"
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+
+
+@pytest.fixture(scope="module")
+def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("movies")
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """What formats lose is looked at here by comparing; points are missing, not left open."""
+    with blank_points(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def native(labels: tl.Labels, folder: Path) -> object:
+    """Let sleap-io read the project by itself."""
+    path = folder / "native.slp"
+    tl.write_slp(labels, path)
+    return sio.load_slp(path.as_posix(), open_videos=True)
+
+
+def both(tmp_path: Path, case: Case) -> tuple[Path, Path]:
+    """Names for the file of each; they end with one name, which JABS keeps in the file."""
+    for name in ("theirs", "ours"):
+        (tmp_path / name).mkdir()
+    name = f"labels{case.suffix}"
+    return tmp_path / "theirs" / name, tmp_path / "ours" / name
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_what_sleap_io_writes_of_our_labels_is_what_it_writes_of_its_own(
+    case: Case, movies: Path, tmp_path: Path
+) -> None:
+    labels = project(movies, case.labels)
+    theirs, ours = both(tmp_path, case)
+    case.save(native(labels, tmp_path), str(theirs))
+    made = labels.to_sleap_io()
+    for video in made.videos:
+        video.open()
+    case.save(made, str(ours))
+    assert alike(tl.load_file(ours), tl.load_file(theirs))
+    again = [tl.Labels.from_sleap_io(case.load(str(path))) for path in (ours, theirs)]
+    assert alike(*again)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_what_we_write_of_sleap_ios_labels_is_what_it_writes(
+    case: Case, movies: Path, tmp_path: Path
+) -> None:
+    labels = project(movies, case.labels)
+    theirs, ours = both(tmp_path, case)
+    source = native(labels, tmp_path)
+    tl.Labels.from_sleap_io(source).save(ours)
+    case.save(source, str(theirs))
+    assert alike(tl.load_file(ours), tl.load_file(theirs))
+    again = [tl.Labels.from_sleap_io(case.load(str(path))) for path in (ours, theirs)]
+    assert alike(*again)
+
+
+def alike(mine: tl.Labels, theirs: tl.Labels) -> bool:
+    """Tell whether both say the same, wherever the pictures of frames are named to be."""
+    left, right = (
+        [(Path(name).name, index, inside) for name, index, inside in told(labels)]
+        for labels in (mine, theirs)
+    )
+    assert left == right
+    skeletons = [
+        [(s.name, s.node_names, s.edge_inds) for s in labels.skeletons] for labels in (mine, theirs)
+    ]
+    assert skeletons[0] == skeletons[1]
+    return True
+
+
+def test_the_table_in_the_document_is_what_comes_back(movies: Path, tmp_path: Path) -> None:
+    rows = []
+    for k, case in enumerate(CASES):
+        labels = project(movies, case.labels)
+        path = tmp_path / str(k) / f"labels{case.suffix}"
+        labels.save(path)
+        found = what_comes_back(labels, tl.load_file(path))
+        assert said_to_be_lost(case, found)
+        rows.append({"format": case.title, "of": case.labels, **found})
+    table = [
+        "| " + " | ".join(rows[0]) + " |",
+        "|" + "---|" * len(rows[0]),
+        *("| " + " | ".join(row.values()) + " |" for row in rows),
+    ]
+    text = DOCUMENT.read_text(encoding="utf-8")
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    expected = f"{head}{BEGIN}\n" + "\n".join(table) + f"\n{END}{tail}"
+    if os.environ.get("TABULAR_LABELS_WRITE_DOCS"):
+        DOCUMENT.write_text(expected, encoding="utf-8")
+    assert text == expected, "run this test with TABULAR_LABELS_WRITE_DOCS=1"
+
+
+def said_to_be_lost(case: Case, found: dict[str, str]) -> bool:
+    """Tell whether what does not come back is what a warning would name."""
+    form = format_of(f"labels{case.suffix}")
+    losses = () if form is None else LOSSES.get(form, ())
+    names = {
+        "frame indices": ("frame indices",),
+        "kinds": ("kinds of instances",),
+        "tracks": ("tracks", "names of tracks"),
+        "x, y": ("fractions of pixels",),
+        "scores": ("scores",),
+        "nodes": ("names of nodes",),
+        "edges": ("edges",),
+        "suggestions": ("suggestions",),
+    }
+    fine = ("yes", "exact", "rounded")
+    lost = {what for what in names if found[what] not in fine}
+    assert all(set(names[what]) & set(losses) for what in lost), (case.title, lost)
+    return True

@@ -9,8 +9,10 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.editing import remove_frame, remove_instance
+from tabular_labels.model.edits import packed_places
 from tabular_labels.model.offsets import ranges
 from tabular_labels.model.tables import Structure
+from tabular_labels.queries.places import frame_rows
 from tabular_labels.queries.select import kept_instances, select_instances
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.rows import Handles
@@ -58,9 +60,20 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
         _kept_handles(folded.frames, kept_frames),
         _kept_handles(folded.instances, kept),
     )
+    of_frames = ~kept_frames
+    gone = np.flatnonzero(~kept)
+    # Instances that were made from what is gone are no longer linked to it.
+    linked = folded.snapshot.rows_linked_to(gone)
+    of_frames[frame_rows(structure, np.concatenate([gone, linked]))] = True
     with store.step():
-        store.rebase(rebased)
+        store.rebase(rebased, _places(structure, of_frames))
     return sum(lost)
+
+
+def _places(structure: Structure, rows: BoolArray | IntArray) -> IntArray:
+    """Pack the places of some frames."""
+    chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.unique(rows)
+    return np.unique(packed_places(structure.frames[chosen]).astype(np.int64))
 
 
 def _kept_handles(handles: Handles, kept: BoolArray) -> Handles:
@@ -170,22 +183,30 @@ def _moved(
     return made.frames, moved, made
 
 
-def replace_instances(store: Store, instances: pl.DataFrame) -> None:
-    """Give the instances of the snapshot of now other values; rows and keys stay."""
+def replace_instances(store: Store, instances: pl.DataFrame, rows: IntArray | None = None) -> None:
+    """Give the instances of the snapshot of now other values; rows and keys stay.
+
+    Args:
+        store: The labels' rows.
+        instances: In-memory columns of all instances.
+        rows: Which of them differ; None when that is not known.
+    """
     folded = store.folded
+    structure = folded.snapshot.structure
+    places = None if rows is None else _places(structure, frame_rows(structure, rows))
     with store.step():
         snapshot = folded.snapshot.with_instances(instances)
-        store.rebase(Folded(snapshot, folded.frames, folded.instances))
+        store.rebase(Folded(snapshot, folded.frames, folded.instances), places)
 
 
-def replace_frames(store: Store, frames: pl.DataFrame) -> None:
-    """Give the frames of the snapshot of now other values; places and keys stay."""
+def replace_frames(store: Store, frames: pl.DataFrame, rows: IntArray) -> None:
+    """Give some frames of the snapshot of now other values; places and keys stay."""
     folded = store.folded
     old = folded.snapshot.structure
     structure = Structure(frames, old.instances, old.n_nodes, old.part, old.point_start)
     with store.step():
         snapshot = folded.snapshot.restricted(structure.with_offsets(old.instance_offsets))
-        store.rebase(Folded(snapshot, folded.frames, folded.instances))
+        store.rebase(Folded(snapshot, folded.frames, folded.instances), _places(old, rows))
 
 
 def replace_points(store: Store, rows: IntArray, points: pl.DataFrame) -> None:
@@ -197,6 +218,8 @@ def replace_points(store: Store, rows: IntArray, points: pl.DataFrame) -> None:
         points: In-memory columns of all their points, in order.
     """
     folded = store.folded
+    structure = folded.snapshot.structure
+    places = _places(structure, frame_rows(structure, rows))
     with store.step():
         snapshot = folded.snapshot.with_points(rows, points)
-        store.rebase(Folded(snapshot, folded.frames, folded.instances))
+        store.rebase(Folded(snapshot, folded.frames, folded.instances), places)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import polars as pl
+
 from tabular_labels.errors import NoProjectError
 from tabular_labels.labels_bulk import LabelsBulk
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.labels_tables import ProjectTables
+from tabular_labels.model.edits import packed_places
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.diff import (
@@ -19,6 +23,7 @@ from tabular_labels.queries.diff import (
 )
 from tabular_labels.store.derived import DerivedSource, same_points
 from tabular_labels.store.edit_set import edit_set
+from tabular_labels.store.edits_between import edits_between, rows_at
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
 
@@ -26,6 +31,11 @@ if TYPE_CHECKING:
     from tabular_labels.io.parquet_scan import ParquetSource
 
 __all__ = ["LabelsVersions"]
+
+# A commit that changes a larger part of the frames writes shards anew: reading many
+# frames from a delta costs more than reading them from their shard.
+MOST_IN_DELTA = 0.1
+FEW_IN_DELTA = 1000
 
 
 class LabelsVersions(LabelsBulk):
@@ -134,18 +144,35 @@ class LabelsVersions(LabelsBulk):
         return newer.manifest.info.version
 
     def _write(self, project: ParquetSource, message: str, *, rebase: bool) -> ParquetSource:
-        store = self._store
-        if store.was_rebased or not store.has_whole_positions:
-            from tabular_labels.io.parquet_rewrite import rewrite
-
-            # What was committed last is on the disk, if not in memory.
-            committed = self._committed or Snapshot(project)
-            changed = changed_places(_state(committed), _state(self._snapshot))
-            return rewrite(project, self._snapshot.source, changed, message=message)
         from tabular_labels.io.parquet_commit import append_delta
 
-        edits = edit_set(store, project.counts)
-        return append_delta(project, edits, message=message, rebase=rebase)
+        store = self._store
+        if not store.was_rebased and store.has_whole_positions:
+            edits = edit_set(store, project.counts)
+            return append_delta(project, edits, message=message, rebase=rebase)
+        # What was committed last is on the disk, if not in memory.
+        committed, now = self._committed or Snapshot(project), self._snapshot
+        changed = changed_places(_state(committed), _state(now), self._touched_places(store))
+        if _fits_delta(now, changed):
+            edits = edits_between(committed, now, changed)
+            return append_delta(project, edits, message=message, rebase=rebase)
+        from tabular_labels.io.parquet_rewrite import rewrite
+
+        return rewrite(project, now.source, changed, message=message)
+
+    @staticmethod
+    def _touched_places(store: Store) -> pl.DataFrame | None:
+        """List the places that may differ from what was committed, None if unknown."""
+        if store.moved is None or not store.has_whole_positions:
+            return None
+        single = [video << 32 | index for video, index in store.touched or ()]
+        keys = np.unique(np.concatenate([*store.moved, np.array(single, np.int64)]))
+        return pl.DataFrame(
+            {
+                "video_id": pl.Series(keys >> 32, dtype=pl.UInt32),
+                "frame_idx": pl.Series(keys & (2**32 - 1), dtype=pl.Int64),
+            }
+        )
 
     def _reopen(self, project: ParquetSource) -> None:
         """Show a version that others had a part in."""
@@ -192,6 +219,14 @@ class LabelsVersions(LabelsBulk):
 
 def _state(snapshot: Snapshot) -> State:
     return State.of(snapshot.source, snapshot.structure, _shared_points(snapshot.source))
+
+
+def _fits_delta(snapshot: Snapshot, changed: pl.DataFrame) -> bool:
+    """Tell whether a delta does, or so much changed that shards are better written anew."""
+    if changed.height > max(snapshot.n_frames * MOST_IN_DELTA, FEW_IN_DELTA):
+        return False
+    _, rows = rows_at(snapshot, packed_places(changed.filter("points")))
+    return len(rows) <= max(snapshot.counts.instances * MOST_IN_DELTA, FEW_IN_DELTA)
 
 
 def _shared_points(source: Source) -> SharedPoints | None:

@@ -162,7 +162,7 @@ def _key_of_name(store: Store, name: str) -> int:
 
 def _set_frames(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:
     frames = store.snapshot.structure.frames
-    replace_frames(store, frames.with_columns(_scattered(frames, rows, values)))
+    replace_frames(store, frames.with_columns(_scattered(frames, rows, values)), rows)
 
 
 def _set_instances(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:
@@ -172,7 +172,7 @@ def _set_instances(store: Store, rows: IntArray, values: dict[str, pl.Series]) -
         keys = key_values(instances["track_id"]).copy()
         keys[rows] = track.to_numpy()
         instances = with_tracks(instances, 0, instances.height, keys)
-    replace_instances(store, instances.with_columns(_scattered(instances, rows, values)))
+    replace_instances(store, instances.with_columns(_scattered(instances, rows, values)), rows)
 
 
 def _set_points(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:

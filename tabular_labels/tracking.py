@@ -55,8 +55,9 @@ def swap_tracks(
     track = key_values(instances["track_id"][rows])
     idx = instances["instance_idx"][rows].to_numpy()
     changed = _swapped(track, idx, new, old, pseudo)
-    if not np.array_equal(changed, track):
-        replace_instances(store, with_tracks(instances, begin, end, changed))
+    differing = np.flatnonzero(changed != track) + begin
+    if len(differing):
+        replace_instances(store, with_tracks(instances, begin, end, changed), differing)
 
 
 def _swap_in_frame(store: Store, frame: int, new: int, old: int | None, pseudo: int | None) -> None:

@@ -69,8 +69,8 @@ class Store(Rows):
         """What stood at the places that were edited, while that is of interest."""
         self.repointed: set[Place] = set()
         """The places among them where some points were set, or came back."""
-        self.was_rebased = False
-        """Whether another snapshot was put below since `touched` began."""
+        self.moved: list[IntArray] | None = []
+        """Packed places that other snapshots changed since `touched` began, None if unknown."""
         self.n_changes = 0
         """Grows with everything that is put: what was made for a number holds while it stands."""
         self._put: dict[str, Callable[[Any, Any], Any]] = {
@@ -143,9 +143,9 @@ class Store(Rows):
         return None if self._folded is None else self._folded.snapshot
 
     def _settle(self, folded: Folded) -> None:
-        was_rebased = self.was_rebased
-        entry = ("base", None, self._put_base(None, self._bundle_of(folded)))
-        self._folded, self.was_rebased = folded, was_rebased
+        nowhere = np.empty(0, np.int64)
+        entry = ("base", nowhere, self._put_base(nowhere, self._bundle_of(folded)))
+        self._folded = folded
         target = self._open if self._open is not None else (self._undo[-1] if self._undo else None)
         if target is not None:
             target.append(entry)
@@ -283,7 +283,7 @@ class Store(Rows):
         self._whole_catalog = self._folded = None
         return old
 
-    def _put_base(self, _: None, bundle: tuple[Any, ...]) -> Any:
+    def _put_base(self, places: IntArray | None, bundle: tuple[Any, ...]) -> Any:
         old = (
             (self.base, self.frame_handles, self.instance_handles),
             (self.frame_records, self.instance_records, self.places),
@@ -295,7 +295,10 @@ class Store(Rows):
         if order is not None:
             self.__dict__["list_order"] = order
         self._folded = None
-        self.was_rebased = True
+        if places is None or self.moved is None:
+            self.moved = None
+        elif len(places):
+            self.moved.append(places)
         return old
 
     @staticmethod
@@ -304,9 +307,15 @@ class Store(Rows):
 
     # Larger changes
 
-    def rebase(self, folded: Folded) -> None:
-        """Put another snapshot below: everything is as it says from now on."""
-        self.put("base", None, self._bundle_of(folded))
+    def rebase(self, folded: Folded, places: IntArray | None = None) -> None:
+        """Put another snapshot below: everything is as it says from now on.
+
+        Args:
+            folded: The snapshot, with the handles of its rows.
+            places: Packed ``(video_id, frame_idx)`` of the frames that differ (see
+                `packed_places`), int64; None when that is not known.
+        """
+        self.put("base", places, self._bundle_of(folded))
         if folded.snapshot.catalog is not self.catalog:
             self.put_catalog(folded.snapshot.catalog)
 
@@ -379,7 +388,12 @@ class Store(Rows):
     def watch(self) -> None:
         """Begin to note what stood at the places that are edited."""
         self.touched, self.repointed = {}, set()
-        self.was_rebased = False
+        self.moved = []
+
+    @property
+    def was_rebased(self) -> bool:
+        """Whether bulk edits were made, or undone, since `touched` began."""
+        return self.moved is None or bool(self.moved)
 
     def _note(self, spot: tuple[int, int, float] | None) -> None:
         if self.touched is not None and spot is not None and spot[:2] not in self.touched:

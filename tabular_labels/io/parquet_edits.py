@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -149,11 +149,7 @@ class Edits:
         return held.select(*KEY, "key", delta="points")
 
     def regions(self, shards: Sequence[Shard], table: str) -> Iterator[Region]:
-        """Cut the edits at the beginnings of shards.
-
-        Neighbouring shards come together when no edit falls on them, or when all are
-        of one video: plans of many parts take their time.
-        """
+        """Cut the edits at the beginnings of shards; neighbours come together."""
         edited = self.of_table(table)
         removed = self.removed.filter(pl.col("part").is_null())
         removed = removed if table == "points" else removed.clear()
@@ -167,20 +163,29 @@ class Edits:
             for each in (edited, removed)
         ]
 
-        def kind(number: int) -> tuple[bool, int | None, int]:
-            shard = shards[number]
-            if not any(cut[number] < cut[number + 1] for cut in cuts):
-                return False, None, 0
-            if shard.first[0] == shard.last[0]:
-                return True, shard.first[0], 0
-            return True, None, number  # of several videos: by itself
-
-        for (_, video, _), group in groupby(range(len(shards)), kind):
-            first, *rest = group
-            stop = first + len(rest) + 1
-            rows = [slice(cut[first], cut[stop]) for cut in cuts]
+        touched = [any(cut[n] < cut[n + 1] for cut in cuts) for n in range(len(shards))]
+        for group in _grouped(touched):
+            rows = [slice(cut[group.start], cut[group.stop]) for cut in cuts]
             ids = removed["instance_id"][rows[1]]
-            yield Region(range(first, stop), edited[rows[0]], ids, video)
+            of_video = {shards[n].first[0] for n in group} | {shards[n].last[0] for n in group}
+            video = of_video.pop() if len(of_video) == 1 else None
+            yield Region(group, edited[rows[0]], ids, video)
+
+
+def _grouped(touched: Sequence[bool]) -> list[range]:
+    """Group neighbours that are all touched, or all not.
+
+    Several merges in one plan run at once, each with its buffers. So when more than two
+    groups are touched, they come together with what is between them.
+    """
+    edges = [k for k in range(1, len(touched)) if touched[k] != touched[k - 1]]
+    groups = [range(*ends) for ends in pairwise([0, *edges, len(touched)])]
+    hit = [group for group in groups if touched[group.start]]
+    if len(hit) <= 2:
+        return groups
+    first, stop = hit[0].start, hit[-1].stop
+    whole = [range(first), range(first, stop), range(stop, len(touched))]
+    return [group for group in whole if group]
 
 
 def read_edits(root: Path, deltas: Sequence[Delta]) -> Edits:

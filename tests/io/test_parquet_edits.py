@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tabular_labels.io import parquet_points
+from tabular_labels.io import parquet_edits, parquet_points
 from tabular_labels.io.parquet_scan import open_parquet, project_files
 from tabular_labels.io.parquet_write import write_parquet
 from tabular_labels.model.checks import check_tables
@@ -194,3 +194,17 @@ def test_the_files_of_edits_follow_those_of_shards(project: EditedProject) -> No
     assert {Path(file).parent.name for file in files[:n_shards]} == {"data"}
     assert {Path(file).parent.name for file in files[n_shards:]} == {"edits"}
     assert len(project_files(project.path)) == 3 * n_shards + 4 * 3
+
+
+@pytest.mark.parametrize(
+    ("touched", "expected"),
+    [
+        ([True], [range(1)]),
+        ([False, True, True, False], [range(1), range(1, 3), range(3, 4)]),
+        ([True, False, True], [range(1), range(1, 2), range(2, 3)]),
+        ([False, True, False, True, False, True, False], [range(1), range(1, 6), range(6, 7)]),
+        ([True, False, True, False, True], [range(5)]),
+    ],
+)
+def test_touched_shards_come_together(touched: list[bool], expected: list[range]) -> None:
+    assert parquet_edits._grouped(touched) == expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -12,10 +12,12 @@ import polars as pl
 
 from tabular_labels._types import FloatArray, Json, PathLike
 from tabular_labels.labels_split import LabelsSplit
+from tabular_labels.model.moved import Remap
 from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
+from tabular_labels.remapping import remap_videos, video_callback
 from tabular_labels.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -293,3 +295,73 @@ class LabelsFormats(LabelsSplit):
         from tabular_labels.table_input import tables_of_dataset
 
         return cls._of_tables(tables_of_dataset(dataset, video))
+
+    # Videos that moved
+
+    def remap_videos(
+        self, rule: Remap, *, only_existing: bool = False, dry_run: bool = False
+    ) -> dict[str, str]:
+        """Give videos that moved their new names, as one edit that can be undone.
+
+        Parts of names are compared whole, with slashes or backslashes. Lists of pictures,
+        packages and the videos that pictures were taken from are renamed too. No file is
+        opened, and none is looked at unless asked.
+
+        Args:
+            rule: ``{old: new}`` names or folders, of which the longest that fits counts;
+                one such pair; or a function that returns the new name of a name.
+            only_existing: Take a new name only where there is a file.
+            dry_run: Change nothing, only say what would change.
+
+        Returns:
+            New names by old ones, of the videos that change.
+
+        Raises:
+            ValueError: The rule is none of these.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> labels = tl.Labels(videos=[tl.Video("C:/lab/day1/a.mp4")])
+            >>> labels.remap_videos(("C:/lab", "/data"))
+            {'C:/lab/day1/a.mp4': '/data/day1/a.mp4'}
+            >>> labels.videos[0].filename, labels.undo(), labels.videos[0].filename
+            ('/data/day1/a.mp4', True, 'C:/lab/day1/a.mp4')
+        """
+        return remap_videos(self._store, rule, only_existing=only_existing, dry_run=dry_run)
+
+    @property
+    def missing_videos(self) -> list[Video]:
+        """Videos whose file or folder is not there; a look at the disk for each."""
+        return [video for video in self._objects.videos if video.filename and not video.exists()]
+
+    @staticmethod
+    def make_video_callback(
+        search_paths: Sequence[PathLike] | None = None, use_gui: bool = False
+    ) -> Callable[[list[Json]], bool | None]:
+        """Make a function that finds missing videos, for `load_file` and the readers.
+
+        It goes over the entries of videos and edits ``["backend"]["filename"]`` of those
+        whose file is missing: first where others of the same folder were found, then by
+        the last part of the name in each of the folders. As many files as there are
+        videos, with the same endings, are taken in turn for those not found.
+
+        Args:
+            search_paths: Folders; a file stands for its folder.
+            use_gui: Ask for what is not found in a window; closing it stops the reading.
+
+        Returns:
+            The function; it returns True to stop.
+
+        Raises:
+            MissingExtraError: There is no tkinter, which draws the window.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> videos = [{"backend": {"filename": "gone/a.mp4"}}]
+            >>> tl.Labels.make_video_callback(["no folder"])(videos), videos
+            (None, [{'backend': {'filename': 'gone/a.mp4'}}])
+
+        Source:
+            ``Labels.make_video_callback``.
+        """
+        return video_callback(search_paths, use_gui=use_gui)

@@ -335,6 +335,36 @@ def merge(
 
 @app.command()
 @guarded
+def remap(
+    file: Annotated[Path, typer.Argument(help="A file or project of any format.")],
+    old: Annotated[str, typer.Argument(help="Folder or name in FILE, of any system.")],
+    new: Annotated[str, typer.Argument(help="Folder or name that it has now.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="What to write; without, only a report.")
+    ] = None,
+    only_existing: Annotated[
+        bool, typer.Option("--only-existing", help="Take a new name only where there is a file.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file, or add a version to a project.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Give videos that moved their new names; nothing is written without --out."""
+    from tabular_labels.cli.remapping import print_moves, remap_file
+
+    if out is not None:
+        _check_destination(out, _output_format(out), overwrite=overwrite)
+    with working(f"renaming videos of {plain(file)}"):
+        moves = remap_file(file, (old, new), out, only_existing=only_existing, overwrite=overwrite)
+    if as_json:
+        print_json(moves)
+    else:
+        print_moves(moves, out)
+
+
+@app.command()
+@guarded
 def split(
     file: Annotated[Path, typer.Argument(help="A .slp file or a Parquet project.")],
     fractions: Annotated[

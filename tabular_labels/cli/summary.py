@@ -43,8 +43,11 @@ class Summary:
 
 
 def open_labels(path: Path) -> tl.Labels:
-    """Open a file or project of any format without reading its points."""
-    return tl.scan_parquet(path) if detect_format(path) == "parquet" else tl.scan_slp(path)
+    """Open a file or project of any format; points of those that can be scanned stay unread."""
+    form = detect_format(path)
+    if form == "parquet":
+        return tl.scan_parquet(path)
+    return tl.scan_slp(path) if form == "slp" else tl.load_file(path)
 
 
 def measure(path: Path) -> int:
@@ -123,7 +126,8 @@ def _summarise_videos(labels: tl.Labels, frames: pl.DataFrame) -> list[dict[str,
 
 def print_summary(summary: Summary) -> None:
     """Print the facts for people."""
-    kind = {"slp": "SLEAP project (.slp)", "parquet": "Parquet project"}[summary.format]
+    known = {"slp": "SLEAP project (.slp)", "parquet": "Parquet project"}
+    kind = known.get(summary.format, f"{summary.format} file")
     versions = f", version {summary.versions[-1]}" if summary.versions else ""
     tracked = f", {summary.untracked_instances:,} untracked" if summary.untracked_instances else ""
     negative = f" ({summary.negative_frames:,} negative)" if summary.negative_frames else ""
@@ -145,6 +149,9 @@ def print_summary(summary: Summary) -> None:
     )
     if summary.suggestions:
         facts["suggestions"] = f"{summary.suggestions:,}"
+    missing = [video["filename"] for video in summary.videos if not video["exists"]]
+    if missing:
+        facts["missing"] = f"{len(missing):,} of {len(summary.videos):,} videos: {_listed(missing)}"
     print_facts(facts)
     _print_videos(summary.videos)
 

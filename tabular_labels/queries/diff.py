@@ -105,12 +105,18 @@ class State:
         here = np.isin(packed_places(structure.frames), packed_places(places))
         frames, offsets = np.flatnonzero(here), structure.instance_offsets
         rows = ranges(offsets[:-1][frames], np.diff(offsets)[frames])
-        kept = Structure(structure.frames[frames], structure.instances[rows], structure.n_nodes)
+        starts = structure.point_start
+        kept = Structure(
+            structure.frames[frames],
+            structure.instances[rows],
+            structure.n_nodes,
+            None if structure.part is None else structure.part[rows],
+            (structure.point_offsets[:-1] if starts is None else starts)[rows],
+        )
         return replace(
             self,
             structure=kept,
             read_points=lambda names, some: self.read_points(names, rows[some]),
-            shared=None,
         )
 
     def instances(self, rows: IntArray) -> pl.DataFrame:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import BoolArray
+from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.buffers import key_values
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.names import name_ids
@@ -27,6 +29,9 @@ SUMMARY = pl.Schema(
     }
 )
 """Columns of a table of tracks."""
+
+# Instances that are looked at together, unless one video has more.
+_PIECE = 500_000
 
 
 def summarise_tracks(structure: Structure) -> pl.DataFrame:
@@ -50,13 +55,30 @@ def summarise_tracks(structure: Structure) -> pl.DataFrame:
         >>> summarise_tracks(LabelTables().structure).height
         0
     """
-    frames, column = structure.frames, structure.instances["track_id"]
+    parts = [_summarise(structure, rows) for rows in _groups_of_videos(structure)]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=SUMMARY)
+
+
+def _groups_of_videos(structure: Structure) -> Iterator[slice]:
+    """Cut the instances between videos, into pieces of bounded size where videos allow."""
+    video, offsets = structure.frames["video_id"].to_numpy(), structure.instance_offsets
+    begins = np.flatnonzero(np.diff(video, prepend=np.uint32(0)) != 0)
+    start = 0
+    for stop in [*offsets[begins].tolist(), int(offsets[-1])]:
+        if stop - start >= _PIECE:
+            yield slice(start, stop)
+            start = stop
+    if start < int(offsets[-1]):
+        yield slice(start, int(offsets[-1]))
+
+
+def _summarise(structure: Structure, rows: slice) -> pl.DataFrame:
     places = pl.DataFrame(
         {
-            "video_id": repeat_frames(structure, frames["video_id"].to_numpy()),
-            "track_id": column,
-            "frame_idx": repeat_frames(structure, frames["frame_idx"].to_numpy()),
-            "score": structure.instances["score"],
+            "video_id": repeat_frames(structure, structure.frames["video_id"].to_numpy(), rows),
+            "track_id": structure.instances["track_id"][rows],
+            "frame_idx": repeat_frames(structure, structure.frames["frame_idx"].to_numpy(), rows),
+            "score": structure.instances["score"][rows],
         }
     )
     of_track = ["video_id", "track_id"]
@@ -97,12 +119,19 @@ def instances_of_tracks(structure: Structure, tracks: pl.DataFrame) -> BoolArray
         >>> instances_of_tracks(LabelTables().structure, none).tolist()
         []
     """
-    video = repeat_frames(structure, structure.frames["video_id"].to_numpy())
-    packed = (video.astype(np.int64) << 32) | key_values(structure.instances["track_id"])
-    wanted = (tracks["video_id"].to_numpy().astype(np.int64) << 32) | tracks["track_id"].to_numpy()
-    is_tracked = structure.instances["track_id"].is_not_null().to_numpy()
-    found: BoolArray = np.isin(packed, wanted) & is_tracked
+    wanted = _packed(tracks["video_id"].to_numpy(), tracks["track_id"].to_numpy())
+    found: BoolArray = np.zeros(structure.instances.height, np.bool_)
+    video = structure.frames["video_id"].to_numpy()
+    for rows in _groups_of_videos(structure):
+        track = key_values(structure.instances["track_id"][rows])
+        packed = _packed(repeat_frames(structure, video, rows), track)
+        found[rows] = np.isin(packed, wanted) & (track >= 0)
     return found
+
+
+def _packed(video: IntArray, track: IntArray) -> IntArray:
+    packed: IntArray = (video.astype(np.int64) << 32) | track.astype(np.int64)
+    return packed
 
 
 def named_tracks(catalog: Catalog, summary: pl.DataFrame) -> pl.DataFrame:

@@ -140,10 +140,10 @@ def _peers(bench: Bench, base: tl.LabelTables, new: tl.LabelTables) -> list[Peer
             remove(path)
 
         def call() -> Any:
-            ours.merge(theirs, track="name")
+            ours.merge(theirs, video="path", track="name", frame="keep_both")
             return ours
 
         return call
 
-    # It decides otherwise between versions, and has the same frames.
+    # It keeps what both say twice, and has the same frames.
     return [Peer("eager", eagerly, len, len)]

@@ -6,23 +6,23 @@ import warnings
 
 import numpy as np
 
+from tabular_labels._types import BoolArray
 from tabular_labels.errors import MergeError, UnmodelledDataWarning
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.labels_formats import LabelsFormats
 from tabular_labels.merge_match import Match, TrackMatching, VideoMatching, match_labels
 from tabular_labels.merge_report import MergePlan, MergeReport
-from tabular_labels.merging import Decided, decide_merge, merged_snapshot, with_history
+from tabular_labels.merging import Decided, MergedRows, decide_merge, merged_snapshot, with_history
 from tabular_labels.model.arguments import require_type
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.tables import Catalog
-from tabular_labels.queries.merge_assemble import Assembly
 from tabular_labels.queries.merge_strategies import Strategy
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.rows import Handles
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
 
-__all__ = ["LabelsMerge", "put_merged"]
+__all__ = ["LabelsMerge", "merged_objects", "put_merged", "warn_of_attachments"]
 
 
 class LabelsMerge(LabelsFormats):
@@ -197,35 +197,40 @@ class LabelsMerge(LabelsFormats):
         if report.changes:
             snapshot, made = merged_snapshot(decided, with_history(decided, report.counts))
             put_merged(self._store, decided, snapshot, made)
-            _warn_of_attachments(decided.new.catalog)
+            warn_of_attachments(decided.new.catalog)
         return report
 
 
-def put_merged(store: Store, decided: Decided, snapshot: Snapshot, made: Assembly) -> None:
+def put_merged(store: Store, decided: Decided, snapshot: Snapshot, made: MergedRows) -> None:
     """Let merged rows take the place of those of now; rows that were there keep their handles."""
     folded = store.folded
     assert folded.snapshot is decided.base, "nothing was edited since"
-    is_added = made.base_frame < 0
-    frames = np.empty(len(is_added), np.int64)
-    frames[~is_added] = folded.frames.of(made.base_frame[~is_added])
-    frames[is_added] = store.reserve_handles("frame", int(is_added.sum()))
-    instances = np.empty(len(made.row), np.int64)
-    instances[~made.is_new] = folded.instances.of(made.row[~made.is_new])
-    instances[made.is_new] = store.reserve_handles("instance", int(made.is_new.sum()))
-    objects = _merged_objects(store.objects, decided)
+    frames = _handles(store, "frame", folded.frames, None, made.is_added)
+    instances = _handles(store, "instance", folded.instances, decided.is_dropped, made.is_new)
+    objects = merged_objects(store.objects, decided)
     catalogs = decided.base.catalog, snapshot.catalog
     with store.step():
         store.put_catalog(snapshot.catalog, objects)
-        store.rebase(
-            Folded(snapshot, Handles(frames, len(frames)), Handles(instances, len(instances)))
-        )
+        store.rebase(Folded(snapshot, frames, instances))
     # The keys that were given are not given again.
-    store.reserve_ids("frame", int(is_added.sum()))
+    store.reserve_ids("frame", int(made.is_added.sum()))
     store.reserve_ids("instance", int(made.is_new.sum()))
     store.reserve_ids("track", catalogs[1].tracks.height - catalogs[0].tracks.height)
 
 
-def _merged_objects(objects: Objects, decided: Decided) -> Objects:
+def _handles(
+    store: Store, kind: str, before: Handles, is_dropped: BoolArray | None, is_new: BoolArray
+) -> Handles:
+    """Give new rows new handles; the others are those of the base, in their order."""
+    n = int((~is_new).sum())
+    kept = np.arange(n) if is_dropped is None else np.flatnonzero(~is_dropped)
+    handles = np.empty(len(is_new), np.int64)
+    handles[~is_new] = before.of(kept)
+    handles[is_new] = store.reserve_handles(kind, len(is_new) - n)
+    return Handles(handles, len(handles))
+
+
+def merged_objects(objects: Objects, decided: Decided) -> Objects:
     """Keep the objects that there are; those of skeletons that got nodes are replaced."""
     all_of_them = Objects.of(decided.catalog.catalog)
     grown = {k for k, nodes in decided.catalog.base.skeletons.items() if nodes.nodes is not None}
@@ -240,7 +245,8 @@ def _merged_objects(objects: Objects, decided: Decided) -> Objects:
     return made
 
 
-def _warn_of_attachments(catalog: Catalog) -> None:
+def warn_of_attachments(catalog: Catalog) -> None:
+    """Say what a merge leaves behind."""
     if catalog.attachments:
         things = ", ".join(f"{n} {name}" for name, n in catalog.attachments.counts.items())
         message = (

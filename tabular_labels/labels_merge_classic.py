@@ -11,7 +11,7 @@ from tabular_labels.bulk import remove_frames
 from tabular_labels.encode import encode
 from tabular_labels.labels_core import LabelsCore, VideoLike
 from tabular_labels.labels_merge import LabelsMerge, put_merged
-from tabular_labels.merging import Decided, merged_snapshot, side_of, with_history
+from tabular_labels.merging import Decided, MergedRows, merged_snapshot, with_history
 from tabular_labels.merging_classic import (
     bare,
     decide_classic,
@@ -19,10 +19,10 @@ from tabular_labels.merging_classic import (
     match_objects,
     merge_container_dicts,
 )
+from tabular_labels.merging_parts import side_of
 from tabular_labels.model.arguments import require_type
 from tabular_labels.model.video import Video
 from tabular_labels.queries.match import match_catalogs
-from tabular_labels.queries.merge_assemble import Assembly
 from tabular_labels.queries.merge_catalog import merge_catalogs
 from tabular_labels.queries.merge_matching import merge_matching
 from tabular_labels.sequences import FrameSequence, InstanceSequence
@@ -202,7 +202,7 @@ def _match(base: LabelsCore, new: LabelsCore, *, unify: bool, with_marks: bool =
 
 def _put(
     labels: LabelsMerge, decided: Decided, *, is_project: bool = True
-) -> tuple[Decided, Assembly] | None:
+) -> tuple[Decided, MergedRows] | None:
     """Do what was decided, and write down what came from another project; None for nothing."""
     counts = decided.count()
     if not counts.changes:
@@ -213,7 +213,7 @@ def _put(
     return decided, made
 
 
-def _by_place(labels: LabelsCore, added: tuple[Decided, Assembly] | None) -> Merged:
+def _by_place(labels: LabelsCore, added: tuple[Decided, MergedRows] | None) -> Merged:
     """Group the instances that were added by video and frame index."""
     merged: Merged = {}
     if added is None:

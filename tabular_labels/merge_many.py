@@ -6,9 +6,12 @@ from collections.abc import Iterable
 
 from tabular_labels.errors import MergeError
 from tabular_labels.labels import Labels
-from tabular_labels.merge_match import TrackMatching, VideoMatching
+from tabular_labels.labels_merge import merged_objects, warn_of_attachments
+from tabular_labels.merge_match import TrackMatching, VideoMatching, match_snapshots
+from tabular_labels.merging import decide_merge, merged_snapshot, with_history
 from tabular_labels.model.arguments import require_type
 from tabular_labels.queries.merge_strategies import Strategy
+from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["merge"]
 
@@ -51,7 +54,19 @@ def merge(
     if not listed:
         message = "found no labels to merge, expected one at least. Pass a list of `Labels`."
         raise MergeError(message)
-    merged = listed[0].copy()
+    snapshot, objects = _fresh(listed[0]), listed[0]._lent_objects
     for other in listed[1:]:
-        merged.merge(other, strategy, tolerance=tolerance, videos=videos, tracks=tracks)
-    return Labels.from_snapshot(merged._snapshot, merged._lent_objects)
+        match = match_snapshots(snapshot.catalog, objects, other, videos, tracks)
+        decided = decide_merge(snapshot, _fresh(other), match.found, strategy, tolerance)
+        counts = decided.count()
+        if counts.changes:
+            objects = merged_objects(objects, decided)
+            snapshot, _ = merged_snapshot(decided, with_history(decided, counts))
+            warn_of_attachments(other._catalog)
+    return Labels.from_snapshot(snapshot, objects)
+
+
+def _fresh(labels: Labels) -> Snapshot:
+    """Return a snapshot that keeps what it reads for itself, and lets go of it."""
+    snapshot = labels._snapshot
+    return snapshot if snapshot.has_structure else Snapshot(snapshot.source, snapshot.lineage)

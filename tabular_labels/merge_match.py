@@ -11,6 +11,7 @@ from tabular_labels.errors import MergeError
 from tabular_labels.model.arguments import as_index
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.skeleton import Skeleton
+from tabular_labels.model.tables import Catalog
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 from tabular_labels.queries.match import CatalogMatch, match_catalogs
@@ -20,7 +21,7 @@ from tabular_labels.queries.match_videos import VideoRule
 if TYPE_CHECKING:
     from tabular_labels.labels_core import LabelsCore
 
-__all__ = ["Match", "TrackMatching", "VideoMatching", "as_text", "match_labels"]
+__all__ = ["Match", "TrackMatching", "VideoMatching", "as_text", "match_labels", "match_snapshots"]
 
 VideoMatching: TypeAlias = VideoRule | Mapping[Any, Any]
 TrackMatching: TypeAlias = TrackRule | Mapping[Any, Any]
@@ -170,10 +171,21 @@ def match_labels(
     tracks: TrackMatching = "lineage",
 ) -> Match:
     """Match two labels, see `Labels.match`."""
+    return match_snapshots(base._catalog, base._objects, new, videos, tracks)
+
+
+def match_snapshots(
+    catalog: Catalog,
+    objects: Objects,
+    new: LabelsCore,
+    videos: VideoMatching,
+    tracks: TrackMatching,
+) -> Match:
+    """Match labels with small tables and their objects."""
     video_rule: Any = _rule("videos", videos, _VIDEO_RULES, "auto")
     track_rule: Any = _rule("tracks", tracks, _TRACK_RULES, "lineage")
-    found = match_catalogs(base._catalog, new._catalog, videos=video_rule, tracks=track_rule)
-    match = Match(found, base._objects, new._objects)
+    found = match_catalogs(catalog, new._catalog, videos=video_rule, tracks=track_rule)
+    match = Match(found, objects, new._objects)
     for given, put in ((videos, match.set_video), (tracks, match.set_track)):
         if isinstance(given, Mapping):
             for theirs, ours in given.items():

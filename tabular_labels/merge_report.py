@@ -17,7 +17,10 @@ from tabular_labels.queries.merge_plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from tabular_labels.queries.merge_catalog import MergedCatalog
+    from tabular_labels.queries.merge_strategies import Decision
 
 __all__ = ["MergePlan", "MergeReport"]
 
@@ -111,17 +114,21 @@ class MergePlan:
     @cached_property
     def frames(self) -> pl.DataFrame:
         """Every place of both labels, see `queries.merge_plan.plan_frames`."""
-        return plan_frames(self.decided.catalog, self.decided.decision)
+        return self._of_parts(plan_frames)
 
     @cached_property
     def instances(self) -> pl.DataFrame:
         """Every instance of the other labels, see `queries.merge_plan.plan_instances`."""
-        return plan_instances(self.decided.catalog, self.decided.decision)
+        return self._of_parts(plan_instances)
 
     @cached_property
     def dropped(self) -> pl.DataFrame:
         """Instances of these labels that the merge leaves out."""
-        return plan_dropped(self.decided.catalog, self.decided.decision)
+        return self._of_parts(plan_dropped)
+
+    def _of_parts(self, plan: Callable[[MergedCatalog, Decision], pl.DataFrame]) -> pl.DataFrame:
+        catalog = self.decided.catalog
+        return pl.concat([plan(catalog, decision) for decision in self.decided.decisions()])
 
     @cached_property
     def report(self) -> MergeReport:

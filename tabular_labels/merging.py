@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import Json
+from tabular_labels._types import BoolArray, IntArray, Json
+from tabular_labels.merging_parts import DecidedPart, Rule, Sides, decide_parts, side_of
 from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.lineage import with_lineage
 from tabular_labels.queries.match import CatalogMatch
-from tabular_labels.queries.merge_assemble import Assembly, assemble
-from tabular_labels.queries.merge_catalog import Keys, MergedCatalog, merge_catalogs
-from tabular_labels.queries.merge_compare import CONFLICTING, compare_instances
-from tabular_labels.queries.merge_places import meet
+from tabular_labels.queries.merge_assemble import assemble, first_key, number_positions
+from tabular_labels.queries.merge_catalog import MergedCatalog, merge_catalogs
+from tabular_labels.queries.merge_collect import InstanceCollector
+from tabular_labels.queries.merge_compare import CONFLICTING
+from tabular_labels.queries.merge_links import Part, merge_links
 from tabular_labels.queries.merge_plan import MergeCounts, count_merge
-from tabular_labels.queries.merge_side import Side
 from tabular_labels.queries.merge_strategies import Decision, Strategy, decide
-from tabular_labels.queries.places import Rows
-from tabular_labels.store.merged import Parent, merge_sources
+from tabular_labels.store.merged import Parent, SourceBuilder
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = [
     "HISTORY_KEPT",
     "HISTORY_KEY",
     "Decided",
+    "MergedRows",
+    "decide_by",
     "decide_merge",
     "merged_snapshot",
-    "side_of",
     "with_history",
 ]
 
@@ -50,7 +52,7 @@ class Decided:
         base: What takes the other in.
         new: What is taken in.
         catalog: The merged small tables, and what keys become.
-        decision: What goes into the merged project.
+        parts: What goes into the merged project, in canonical order.
         strategy: How conflicts are decided.
         tolerance: Up to how many pixels apart poses are versions of one.
     """
@@ -58,30 +60,53 @@ class Decided:
     base: Snapshot
     new: Snapshot
     catalog: MergedCatalog
-    decision: Decision
+    parts: Sequence[DecidedPart]
     strategy: str
     tolerance: float
 
+    def decisions(self) -> Iterator[Decision]:
+        """Make what is decided again, part by part."""
+        return (part.decision() for part in self.parts)
+
     def count(self) -> MergeCounts:
         """Count what there is, and what is done with it."""
-        return count_merge(self.catalog, self.base.catalog, self.decision)
+        return count_merge(self.catalog.catalog, self.base.catalog, self.decisions())
+
+    @property
+    def n_instances(self) -> int:
+        """How many instances there will be."""
+        kept = self.base.structure.instances.height - int(self.is_dropped.sum())
+        return kept + sum(int(part.is_added.sum()) for part in self.parts)
+
+    @property
+    def is_dropped(self) -> BoolArray:
+        """Which base instances are left out: bool, ``(n_instances,)``."""
+        return np.concatenate([part.is_dropped for part in self.parts])
 
     def conflicts(self) -> list[tuple[str, int]]:
         """Name the first places with instances in conflict, by video and index."""
-        found = self.decision.comparison
-        new = found.meeting.new
-        place = np.unique(new.place[new.frame[found.status == CONFLICTING]])[:CONFLICTS_KEPT]
         names = dict(self.catalog.catalog.videos.select("video_id", "filename").iter_rows())
-        return [(names[key >> 32], key & (2**32 - 1)) for key in place.tolist()]
+        found: list[tuple[str, int]] = []
+        for part in self.parts:
+            if len(found) >= CONFLICTS_KEPT or not (part.status == CONFLICTING).any():
+                continue
+            new = part.decision().comparison.meeting.new
+            place = np.unique(new.place[new.frame[part.status == CONFLICTING]])
+            found += [(names[key >> 32], key & (2**32 - 1)) for key in place.tolist()]
+        return found[:CONFLICTS_KEPT]
 
 
-def side_of(snapshot: Snapshot, keys: Keys, alike: Mapping[int, int] | None = None) -> Side:
-    """Take a snapshot as one side of a merge."""
+@dataclass(frozen=True)
+class MergedRows:
+    """Where the rows of a merged snapshot come from.
 
-    def read(columns: Sequence[str], rows: Rows) -> pl.DataFrame:
-        return snapshot.read_points(columns, rows)
+    Attributes:
+        is_added: Which frames are added; the others are the base's, in their order.
+        is_new: Which instances are added; the others are those that the base keeps.
+    """
 
-    return Side(snapshot.structure, keys, read, alike)
+    is_added: BoolArray
+    is_new: BoolArray
 
 
 def decide_merge(
@@ -101,12 +126,29 @@ def decide_merge(
         tolerance: Pixels, see `queries.merge_compare.compare_instances`.
     """
     catalog = merge_catalogs(match)
-    meeting = meet(side_of(base, catalog.base), side_of(new, catalog.new))
-    decision = decide(compare_instances(meeting, tolerance), strategy)
-    return Decided(base, new, catalog, decision, strategy, float(tolerance))
+    rule = partial(decide, strategy=strategy)
+    return decide_by(rule, base, new, catalog, strategy=strategy, tolerance=tolerance)
 
 
-def merged_snapshot(decided: Decided, catalog: Catalog | None = None) -> tuple[Snapshot, Assembly]:
+def decide_by(
+    rule: Rule,
+    base: Snapshot,
+    new: Snapshot,
+    catalog: MergedCatalog,
+    *,
+    strategy: str,
+    tolerance: float = 0.0,
+    alike: Mapping[int, int] | None = None,
+) -> Decided:
+    """Decide a merge by a rule; ``alike`` as `queries.merge_side.Side` has it."""
+    sides = Sides(side_of(base, catalog.base, alike), side_of(new, catalog.new, alike))
+    parts = decide_parts(sides, tolerance, rule)
+    return Decided(base, new, catalog, parts, strategy, float(tolerance))
+
+
+def merged_snapshot(
+    decided: Decided, catalog: Catalog | None = None
+) -> tuple[Snapshot, MergedRows]:
     """Do what was decided.
 
     Args:
@@ -115,26 +157,60 @@ def merged_snapshot(decided: Decided, catalog: Catalog | None = None) -> tuple[S
 
     Returns:
         A snapshot in memory if both are; otherwise one that refers to the points where
-        they are. And where its instances come from.
+        they are. And where its rows come from.
     """
-    made = assemble(decided.decision)
-    parents = [
-        Parent(snapshot.source, snapshot.structure, keys.skeletons)
-        for snapshot, keys in (
-            (decided.base, decided.catalog.base),
-            (decided.new, decided.catalog.new),
-        )
-    ]
-    source = merge_sources(
-        decided.catalog.catalog if catalog is None else catalog,
-        made.frames,
-        made.instances,
-        parents,
-        made.is_new,
-        made.row,
+    base, new = decided.base, decided.new
+    builder = SourceBuilder(
+        [
+            Parent(snapshot.source, snapshot.structure, keys.skeletons)
+            for snapshot, keys in ((base, decided.catalog.base), (new, decided.catalog.new))
+        ],
+        decided.n_instances,
     )
-    in_memory = decided.base.in_memory and decided.new.in_memory
-    return Snapshot.of(source.load()) if in_memory else Snapshot(source), made
+    frames, instances, rows = _assemble(decided, builder)
+    source = builder.finish(
+        decided.catalog.catalog if catalog is None else catalog, frames, instances
+    )
+    in_memory = base.in_memory and new.in_memory
+    return Snapshot.of(source.load()) if in_memory else Snapshot(source), rows
+
+
+def _assemble(
+    decided: Decided, builder: SourceBuilder
+) -> tuple[pl.DataFrame, pl.DataFrame, MergedRows]:
+    """Put frames and instances together part by part."""
+    mine, theirs = decided.base.structure, decided.new.structure
+    n_added = [int(part.is_added.sum()) for part in decided.parts]
+    n_leads = [part.n_leads for part in decided.parts]
+    frame = first_key(mine.frames["frame_id"], sum(n_leads), "frames")
+    instance = first_key(mine.instances["instance_id"], sum(n_added), "instances")
+    firsts = instance + np.cumsum([0, *n_added])
+    parts = [
+        Part(part.base_rows, part.new_rows, int(first), part.decision)
+        for part, first in zip(decided.parts, firsts, strict=False)
+    ]
+    links = merge_links(mine.instances, theirs.instances, parts)
+    frames: list[pl.DataFrame] = []
+    instances = InstanceCollector(decided.n_instances)
+    is_added: list[BoolArray] = []
+    is_new: list[BoolArray] = []
+    for k, (part, rows) in enumerate(zip(decided.parts, parts, strict=True)):
+        known = _no_links(part) if links is None else links[k]
+        made = assemble(part.decision(), frame, rows.first_instance, known)
+        frame += part.n_leads
+        first = np.where(made.is_new, rows.new_rows.start, rows.base_rows.start)
+        builder.add(made.is_new, made.row + first)
+        frames.append(made.frames)
+        instances.add(made.instances)
+        is_added.append(made.is_added)
+        is_new.append(made.is_new)
+    came = MergedRows(np.concatenate(is_added), np.concatenate(is_new))
+    joined = pl.concat(frames, rechunk=True)
+    return number_positions(joined, came.is_added), instances.finish(), came
+
+
+def _no_links(part: DecidedPart) -> tuple[IntArray, IntArray]:
+    return np.full(len(part.is_dropped), -1, np.int64), np.full(len(part.is_added), -1, np.int64)
 
 
 def with_history(decided: Decided, counts: MergeCounts) -> Catalog:

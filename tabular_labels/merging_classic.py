@@ -8,22 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
-from tabular_labels.merging import Decided, side_of
+from tabular_labels.merging import Decided, decide_by, merged_snapshot
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.offsets import offsets_of_counts
-from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import Catalog, LabelTables
 from tabular_labels.queries.match import CatalogMatch, match_catalogs
-from tabular_labels.queries.merge_assemble import assemble
 from tabular_labels.queries.merge_catalog import Keys, MergedCatalog, merge_catalogs
-from tabular_labels.queries.merge_compare import CONFLICTING, REDUNDANT, compare_instances
-from tabular_labels.queries.merge_places import meet
-from tabular_labels.queries.merge_side import Side
-from tabular_labels.queries.merge_strategies import Decision
+from tabular_labels.queries.merge_compare import CONFLICTING, REDUNDANT, Comparison
+from tabular_labels.queries.merge_strategies import Decision, decide
 from tabular_labels.queries.select import select_instances
-from tabular_labels.store.merged import Parent, merge_sources
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = [
@@ -84,29 +80,37 @@ def decide_classic(
         hold_conflicts: Whether frames in conflict are handed back; otherwise all is kept.
     """
     catalog = merge_catalogs(match)
-    alike = _alike(catalog.catalog)
-    meeting = meet(side_of(base, catalog.base, alike), side_of(new, catalog.new, alike))
-    found = compare_instances(meeting)
-    mine, theirs = meeting.base, meeting.new
-    at_odds = np.zeros(len(meeting.is_shared), np.bool_)
-    if hold_conflicts:
-        rows = np.flatnonzero(found.status == CONFLICTING)
-        at_odds[meeting.place_of_new[theirs.frame[rows]]] = True
-    new_frames = at_odds[meeting.place_of_new]
-    # Frames at no shared place have the number -1: that of one more that never is.
-    base_frames = np.append(at_odds, False)[meeting.place_of_base]
-    held_new = (found.status != REDUNDANT) & new_frames[theirs.frame]
-    held_base = ~found.is_met & base_frames[mine.frame]
-    decision = Decision(
-        found, (found.status != REDUNDANT) & ~held_new, held_base, np.empty(0, np.int64)
+    decided = decide_by(
+        _hold if hold_conflicts else _keep_all,
+        base,
+        new,
+        catalog,
+        strategy="complex_merge_between",
+        alike=_alike(catalog.catalog),
     )
-    decided = Decided(base, new, catalog, decision, "complex_merge_between", 0.0)
+    held_new = np.concatenate([(p.status != REDUNDANT) & ~p.is_added for p in decided.parts])
     return ClassicMerge(
         decided,
-        _held_base(base, base_frames, held_base),
-        _held_new(new, theirs, catalog, held_new),
-        _emptied(mine, base_frames, held_base),
+        _held_base(base, decided.is_dropped),
+        _held_new(new, catalog, held_new),
+        _emptied(base, decided.is_dropped),
     )
+
+
+def _keep_all(found: Comparison) -> Decision:
+    return decide(found, "keep_both")
+
+
+def _hold(found: Comparison) -> Decision:
+    """Add nothing to places in conflict, and take away what the others lack there."""
+    meeting = found.meeting
+    at_odds = np.zeros(len(meeting.is_shared) + 1, np.bool_)  # the last is no place, number -1
+    rows = np.flatnonzero(found.status == CONFLICTING)
+    at_odds[meeting.place_of_new[meeting.new.frame[rows]]] = True
+    is_held = at_odds[meeting.place_of_new][meeting.new.frame]
+    is_dropped = at_odds[meeting.place_of_base][meeting.base.frame] & ~found.is_met
+    is_added = (found.status != REDUNDANT) & ~is_held
+    return Decision(found, is_added, is_dropped, np.empty(0, np.int64))
 
 
 def _alike(catalog: Catalog) -> Mapping[int, int]:
@@ -116,41 +120,30 @@ def _alike(catalog: Catalog) -> Mapping[int, int]:
     return {key: first.setdefault(said, key) for key, *said_ in rows for said in [tuple(said_)]}
 
 
-def _held_base(base: Snapshot, frames: BoolArray, instances: BoolArray) -> Snapshot:
-    occupied = _occupied(base.structure.instance_offsets, instances)
-    structure = select_instances(base.structure, frames & occupied, instances)
-    return base.restricted(structure)
+def _held_base(base: Snapshot, held: BoolArray) -> Snapshot:
+    frames = _count(base, held) > 0
+    return base.restricted(select_instances(base.structure, frames, held))
 
 
-def _occupied(offsets: IntArray, instances: BoolArray) -> BoolArray:
-    occupied: BoolArray = np.diff(offsets_of_counts(instances.view(np.uint8))[offsets]) > 0
-    return occupied
+def _count(snapshot: Snapshot, instances: BoolArray) -> IntArray:
+    """Count the marked instances of each frame."""
+    return np.diff(offsets_of_counts(instances.view(np.uint8))[snapshot.structure.instance_offsets])
 
 
-def _emptied(base: Side, frames: BoolArray, instances: BoolArray) -> list[tuple[int, int]]:
-    left = _occupied(base.structure.instance_offsets, ~instances)
-    place = base.place[np.flatnonzero(frames & ~left)]
-    return [(key >> 32, key & (2**32 - 1)) for key in place.tolist()]
+def _emptied(base: Snapshot, held: BoolArray) -> list[tuple[int, int]]:
+    gone = (_count(base, held) > 0) & (_count(base, ~held) == 0)
+    frames = base.structure.frames.filter(pl.Series(gone))
+    return frames.select("video_id", "frame_idx").rows()
 
 
-def _held_new(new: Snapshot, side: Side, catalog: MergedCatalog, instances: BoolArray) -> Snapshot:
+def _held_new(new: Snapshot, catalog: MergedCatalog, held: BoolArray) -> Snapshot:
     """Give what is handed back the merged keys, by merging it into nothing."""
-    frames = _occupied(new.structure.instance_offsets, instances)
-    kept = new.restricted(select_instances(new.structure, frames, instances))
-    none = MemorySource(LabelTables(catalog.catalog))
-    empty = Side(none.load_structure(), Keys({}, {}, {}), lambda *_: none.tables.points)
-    meeting = meet(empty, side_of(kept, catalog.new, side.alike))
-    found = compare_instances(meeting)
-    decision = Decision(found, found.status != REDUNDANT, found.is_met, np.empty(0, np.int64))
-    made = assemble(decision)
-    parents = [
-        Parent(none, none.load_structure(), {}),
-        Parent(kept.source, kept.structure, catalog.new.skeletons),
-    ]
-    source = merge_sources(
-        catalog.catalog, made.frames, made.instances, parents, made.is_new, made.row
-    )
-    return Snapshot.of(source.load()) if new.in_memory else Snapshot(source)
+    kept = new.restricted(select_instances(new.structure, _count(new, held) > 0, held))
+    nothing = Snapshot.of(LabelTables(catalog.catalog))
+    keys = replace(catalog, base=Keys({}, {}, {}))
+    alike = _alike(catalog.catalog)
+    decided = decide_by(_keep_all, nothing, kept, keys, strategy="keep_both", alike=alike)
+    return merged_snapshot(decided)[0]
 
 
 def bare(catalog: Catalog) -> Catalog:

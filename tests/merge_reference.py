@@ -170,9 +170,10 @@ class _Merge:
                 if (ours[a]["kind"] == theirs[b]["kind"]) is same_kind and is_free(a, b):
                     found.append((ours[a], theirs[b], far))
         tried = set()
-        for a, mine in enumerate(ours):
+        for mine in ours:
             what = tuple(mine[name] for name in ("kind", "skeleton_id", "track_id"))
-            if mine["track_id"] is None or what in tried or not is_free(a, -1 if theirs else a):
+            is_paired = any(mine is m for m, _, _ in found)
+            if mine["track_id"] is None or what in tried or is_paired:
                 continue
             tried.add(what)
             for b, other in enumerate(theirs):

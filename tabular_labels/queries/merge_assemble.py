@@ -14,11 +14,10 @@ from tabular_labels.errors import MergeError
 from tabular_labels.model.buffers import float_values, nullable
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND
-from tabular_labels.queries.merge_links import merged_links
 from tabular_labels.queries.merge_negative import negative_frames
 from tabular_labels.queries.merge_strategies import Decision
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["Assembly", "added_in_order", "assemble", "first_key", "number_positions"]
 
 _LAST_ID = 2**32 - 1
 _LAST_PLACE = 2**16 - 1
@@ -26,23 +25,21 @@ _LAST_PLACE = 2**16 - 1
 
 @dataclass(frozen=True)
 class Assembly:
-    """Merged frames and instances, and where each instance comes from.
+    """Merged frames and instances, and where each comes from.
 
     Attributes:
-        frames: In canonical order.
+        frames: In canonical order; ``position`` of added ones is that in their project.
         instances: In canonical order.
+        is_added: Which frames are added: bool, ``(n_frames,)``.
         is_new: Which instances come from the new project: bool, ``(n_instances,)``.
         row: Their rows in the project they come from: int64, ``(n_instances,)``.
-        base_frame: Row of each frame in the base, -1 for added ones: ``(n_frames,)``.
-        n_unlinked: How many ``from_predicted`` lost their prediction.
     """
 
     frames: pl.DataFrame
     instances: pl.DataFrame
+    is_added: BoolArray
     is_new: BoolArray
     row: IntArray
-    base_frame: IntArray
-    n_unlinked: int
 
 
 @dataclass(frozen=True)
@@ -61,31 +58,60 @@ class _Places:
     counts: IntArray  # instances of each merged frame
 
 
-def assemble(decision: Decision) -> Assembly:
-    """Put the frames and instances of two projects together.
+def assemble(
+    decision: Decision, first_frame: int, first_instance: int, links: tuple[IntArray, IntArray]
+) -> Assembly:
+    """Put the frames and instances of two projects, or of a part of them, together.
 
     Rows of the base keep their keys, their order in the list and in their frames. New
     instances follow those of the frame; of several base frames at one place the last
-    takes them. Frames that only the new project has follow in its list order. A link to
-    a prediction leads to what stands for it, or nowhere. A frame is negative if either
-    project says so, and no user instance was added.
+    takes them. A frame is negative as `negative_frames` says.
 
     Args:
         decision: What goes into the merged project.
+        first_frame: Key of the first frame that is added; the others follow by place.
+        first_instance: Key of the first instance that is added; the others follow.
+        links: ``from_predicted`` of each base and each new instance, -1 for none.
 
     Raises:
-        MergeError: There are more rows than keys.
+        MergeError: A frame would have too many instances.
     """
     places = _place(decision)
     n_out = len(places.kept) + len(places.added)
     is_new, row = np.zeros(n_out, np.bool_), np.empty(n_out, np.int64)
     is_new[places.at_added] = True
     row[places.at_kept], row[places.at_added] = places.kept, places.added
-    frames = _frames(decision, places)
-    instances, n_unlinked = _instances(decision, places, frames["frame_id"].to_numpy())
-    base_frame = np.full(len(places.counts), -1, np.int64)
-    base_frame[places.frame_of_base] = np.arange(len(places.frame_of_base))
-    return Assembly(frames, instances, is_new, row, base_frame, n_unlinked)
+    is_added = np.zeros(len(places.counts), np.bool_)
+    is_added[places.frame_of_lead] = True
+    frames = _frames(decision, places, first_frame)
+    ids = frames["frame_id"].to_numpy()
+    instances = _instances(decision, places, ids, first_instance, links)
+    return Assembly(frames, instances, is_added, is_new, row)
+
+
+def number_positions(frames: pl.DataFrame, is_added: BoolArray) -> pl.DataFrame:
+    """Let the frames that were added follow the others in the list, in their own order."""
+    position = frames["position"].to_numpy().copy()
+    rank = np.empty(int(is_added.sum()), np.uint32)
+    rank[np.argsort(position[is_added], kind="stable")] = np.arange(len(rank), dtype=np.uint32)
+    position[is_added] = np.uint32(len(position) - len(rank)) + rank
+    return frames.with_columns(position=pl.Series(position))
+
+
+def first_key(ids: pl.Series, n: int, what: str) -> int:
+    """Return the first of ``n`` keys that are not given yet.
+
+    Raises:
+        MergeError: There are not so many.
+    """
+    first = int(ids.max()) + 1 if len(ids) else 0  # type: ignore[arg-type]  # an integer column
+    if first + n > _LAST_ID + 1:
+        message = (
+            f"{what}: found keys up to {first - 1} and {n} more rows, expected keys up to "
+            f"{_LAST_ID}. Write the base project and read it again: keys count from 0 then."
+        )
+        raise MergeError(message)
+    return first
 
 
 def _place(decision: Decision) -> _Places:
@@ -103,7 +129,7 @@ def _place(decision: Decision) -> _Places:
     frame_of_place[meeting.is_shared] = frame_of_base[last]
 
     n_frames = n_base + len(lead)
-    added = _added_in_order(decision)
+    added = added_in_order(decision)
     target = frame_of_place[meeting.place_of_new[new.frame[added]]]
     n_added = np.bincount(target, minlength=n_frames)
     kept = np.flatnonzero(~decision.is_dropped)
@@ -136,7 +162,7 @@ def _place(decision: Decision) -> _Places:
     )
 
 
-def _added_in_order(decision: Decision) -> IntArray:
+def added_in_order(decision: Decision) -> IntArray:
     """Return the added instances by place, frame and place in the frame."""
     meeting = decision.comparison.meeting
     if meeting.new.order is None:
@@ -146,21 +172,10 @@ def _added_in_order(decision: Decision) -> IntArray:
     return rows[decision.is_added[rows]]
 
 
-def _new_ids(ids: IntArray, n: int, what: str) -> IntArray:
-    first = int(ids.max()) + 1 if len(ids) else 0
-    if first + n > _LAST_ID + 1:
-        message = (
-            f"{what}: found keys up to {first - 1} and {n} more rows, expected keys up to "
-            f"{_LAST_ID}. Write the base project and read it again: keys count from 0 then."
-        )
-        raise MergeError(message)
-    return np.arange(first, first + n)
-
-
-def _frames(decision: Decision, places: _Places) -> pl.DataFrame:
+def _frames(decision: Decision, places: _Places, first: int) -> pl.DataFrame:
     meeting = decision.comparison.meeting
     mine, theirs = meeting.base.structure.frames, meeting.new.structure.frames
-    n_base, n_frames = mine.height, len(places.counts)
+    n_frames = len(places.counts)
 
     def column(name: str, added: npt.NDArray[np.generic]) -> pl.Series:
         out: npt.NDArray[Any] = np.empty(n_frames, _FRAME_DTYPES[name])
@@ -169,14 +184,12 @@ def _frames(decision: Decision, places: _Places) -> pl.DataFrame:
         return pl.Series(name, out)
 
     lead = places.lead
-    rank = np.empty(len(lead), np.int64)
-    rank[np.argsort(theirs["position"].to_numpy()[lead], kind="stable")] = np.arange(len(lead))
     place = meeting.new.place[lead]
     columns = {
-        "frame_id": _new_ids(mine["frame_id"].to_numpy(), len(lead), "frames"),
+        "frame_id": np.arange(first, first + len(lead)),
         "video_id": place >> np.uint64(32),
         "frame_idx": place & np.uint64(_LAST_ID),
-        "position": n_base + rank,
+        "position": theirs["position"].to_numpy()[lead],
         "is_negative": np.zeros(len(lead), np.bool_),
     }
     table = pl.DataFrame([column(name, values) for name, values in columns.items()])
@@ -207,8 +220,12 @@ def _negative(decision: Decision, places: _Places) -> BoolArray:
 
 
 def _instances(
-    decision: Decision, places: _Places, frame_ids: IntArray
-) -> tuple[pl.DataFrame, int]:
+    decision: Decision,
+    places: _Places,
+    frame_ids: IntArray,
+    first: int,
+    links: tuple[IntArray, IntArray],
+) -> pl.DataFrame:
     meeting = decision.comparison.meeting
     base, new = meeting.base, meeting.new
     mine, theirs = base.structure.instances, new.structure.instances
@@ -229,8 +246,7 @@ def _instances(
         track[updated] = new.track[decision.updates]
         tracking[updated] = float_values(theirs["tracking_score"])[decision.updates]
     ids = mine["instance_id"].to_numpy()
-    new_ids = _new_ids(ids, len(added), "instances")
-    links, n_unlinked = merged_links(decision, kept, added, new_ids)
+    new_ids = np.arange(first, first + len(added))
     starts = np.repeat(offsets_of_counts(places.counts)[:-1], places.counts)
     table = pl.DataFrame(
         {
@@ -252,11 +268,11 @@ def _instances(
                 "tracking_score",
                 spread(tracking[kept], float_values(theirs["tracking_score"])[added], np.float32),
             ),
-            "from_predicted": _or_null(spread(links[0], links[1], np.int64)),
+            "from_predicted": _or_null(spread(links[0][kept], links[1][added], np.int64)),
         }
     )
     table = table.with_columns(pl.col("kind").cat.to(KIND))
-    return table.select(list(INSTANCES.memory_columns)), n_unlinked
+    return table.select(list(INSTANCES.memory_columns))
 
 
 def _or_null(keys: IntArray) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.schema import KIND
+from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.merge_catalog import MergedCatalog
 from tabular_labels.queries.merge_compare import CONFLICTING, REDUNDANT, STATUSES
 from tabular_labels.queries.merge_near import find_near, nearest
@@ -73,42 +75,44 @@ class MergeCounts:
         return any(added) or any(getattr(self, name) for name in done)
 
 
-def count_merge(catalog: MergedCatalog, base: Any, decision: Decision) -> MergeCounts:
+def count_merge(merged: Catalog, base: Catalog, decisions: Iterable[Decision]) -> MergeCounts:
     """Count what a merge will do.
 
     Args:
-        catalog: The merged small tables.
+        merged: The merged small tables.
         base: The base's small tables.
-        decision: What goes into the merged project.
+        decisions: What goes into the merged project, part by part.
     """
+    names = ("videos", "skeletons", "nodes", "tracks", "suggestions", "negative_anchors")
+    total = dict.fromkeys(MergeCounts.__dataclass_fields__, 0)
+    for name in names:
+        total[f"{name}_added"] = getattr(merged, name).height - getattr(base, name).height
+    for decision in decisions:
+        for name, count in _count_rows(decision).items():
+            total[name] += count
+    return MergeCounts(**total)
+
+
+def _count_rows(decision: Decision) -> dict[str, int]:
     found = decision.comparison
     meeting, status = found.meeting, found.status
     n_both = int(meeting.is_shared.sum())
     n_new = len(meeting.is_shared) - n_both
     place = meeting.base.place
     n_base = int((place[1:] != place[:-1]).sum()) + min(len(place), 1)
-    merged = catalog.catalog
-    added = {
-        f"{name}_added": getattr(merged, name).height - getattr(base, name).height
-        for name in (
-            "videos", "skeletons", "nodes", "tracks", "suggestions", "negative_anchors"
-        )
-    }  # fmt: skip
-    n_updated = int(_changed_updates(decision).sum())
-    return MergeCounts(
-        frames_only_in_base=n_base - n_both,
-        frames_only_in_new=n_new,
-        frames_in_both=n_both,
-        frames_added=n_new,
-        instances_redundant=int((status == REDUNDANT).sum()),
-        instances_conflicting=int((status == CONFLICTING).sum()),
-        instances_added=int(decision.is_added.sum()),
-        instances_skipped=int(((status != REDUNDANT) & ~decision.is_added).sum()),
-        instances_dropped=int(decision.is_dropped.sum()),
-        instances_updated=n_updated,
-        negative_changed=_n_marked(decision),
-        **added,
-    )
+    return {
+        "frames_only_in_base": n_base - n_both,
+        "frames_only_in_new": n_new,
+        "frames_in_both": n_both,
+        "frames_added": n_new,
+        "instances_redundant": int((status == REDUNDANT).sum()),
+        "instances_conflicting": int((status == CONFLICTING).sum()),
+        "instances_added": int(decision.is_added.sum()),
+        "instances_skipped": int(((status != REDUNDANT) & ~decision.is_added).sum()),
+        "instances_dropped": int(decision.is_dropped.sum()),
+        "instances_updated": int(_changed_updates(decision).sum()),
+        "negative_changed": _n_marked(decision),
+    }
 
 
 def _changed_updates(decision: Decision) -> BoolArray:

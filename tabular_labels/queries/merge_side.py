@@ -23,8 +23,8 @@ __all__ = ["CHUNK", "PointReader", "Side", "as_rows", "renamed", "steps"]
 PointReader: TypeAlias = Callable[[Sequence[str], Rows], pl.DataFrame]
 """Reads columns of the points of instance rows, in their order."""
 
-CHUNK = 65_536
-"""Instances whose points are looked at together: about a million points of 15 nodes."""
+CHUNK = 16_384
+"""Instances whose points are looked at together: about a quarter million of 15 nodes."""
 
 
 @dataclass(frozen=True)

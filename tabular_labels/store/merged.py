@@ -14,7 +14,7 @@ from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.source import Counts, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["MergedSource", "Parent", "merge_sources"]
+__all__ = ["MergedSource", "Parent", "SourceBuilder"]
 
 _LONG = 64  # instances; runs that are longer on average are copied as slices
 _FIRST_PART = 2  # above no part at all; derived sources have a part -1
@@ -116,42 +116,54 @@ class MergedSource:
         return LabelTables(self.catalog, structure.frames, structure.instances, points)
 
 
-def merge_sources(
-    catalog: Catalog,
-    frames: pl.DataFrame,
-    instances: pl.DataFrame,
-    parents: Sequence[Parent],
-    number: BoolArray | IntArray,
-    row: IntArray,
-) -> MergedSource:
-    """Make a source of merged frames and instances.
+class SourceBuilder:
+    """Collects where merged instances have their points, range by range.
 
     Args:
-        catalog: The merged small tables.
-        frames: Merged frames, in canonical order.
-        instances: Merged instances, in canonical order.
         parents: Where instances come from.
-        number: The number of each instance's parent.
-        row: Each instance's row there.
+        n: How many instances there will be.
     """
-    origins: list[_Origin] = []
-    part = np.empty(len(row), np.int32)
-    start = np.empty(len(row), np.int64)
-    for place, parent in enumerate(parents):
-        mine = np.flatnonzero(np.asarray(number) == place)
-        start[mine] = _starts(parent.structure)[row[mine]]
-        codes, parts = _codes(parent, row[mine])
-        for code in parts:
-            part[mine[codes == code]] = _place(origins, _origin(parent, code))
-    small = part.astype(np.int8) if len(origins) < 128 else part  # one for each instance
-    structure = Structure(frames, instances, catalog.n_nodes, small, start)
-    return MergedSource(catalog, structure, origins)
+
+    def __init__(self, parents: Sequence[Parent], n: int) -> None:
+        self._parents = tuple(parents)
+        self._origins: list[_Origin] = []
+        self._part = np.empty(n, np.int16)
+        self._start = np.empty(n, np.int64)
+        self._n = 0
+
+    def add(self, number: BoolArray | IntArray, row: IntArray) -> None:
+        """Add the next instances.
+
+        Args:
+            number: The number of each instance's parent.
+            row: Each instance's row there.
+        """
+        rows = slice(self._n, self._n + len(row))
+        self._n = rows.stop
+        part, start = self._part[rows], self._start[rows]
+        for place, parent in enumerate(self._parents):
+            mine = np.flatnonzero(np.asarray(number) == place)
+            start[mine] = _starts(parent.structure, row[mine])
+            codes, parts = _codes(parent, row[mine])
+            for code in parts:
+                part[mine[codes == code]] = _place(self._origins, _origin(parent, code))
+
+    def finish(
+        self, catalog: Catalog, frames: pl.DataFrame, instances: pl.DataFrame
+    ) -> MergedSource:
+        """Make the source of the merged rows, in canonical order."""
+        small = len(self._origins) < 128  # there is one number for each instance
+        part = self._part.astype(np.int8) if small else self._part
+        structure = Structure(frames, instances, catalog.n_nodes, part, self._start)
+        return MergedSource(catalog, structure, self._origins)
 
 
-def _starts(structure: Structure) -> IntArray:
+def _starts(structure: Structure, rows: IntArray) -> IntArray:
     if structure.point_start is not None:
-        return structure.point_start
-    return structure.point_offsets[:-1]
+        return structure.point_start[rows]
+    if len(structure.n_nodes) == 1:
+        return rows * int(structure.n_nodes[0])  # without an offset for each instance
+    return structure.point_offsets[rows]
 
 
 def _codes(parent: Parent, rows: IntArray) -> tuple[IntArray, list[int]]:

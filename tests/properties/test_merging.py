@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from tabular_labels import merging_parts
 from tabular_labels.merging import decide_merge, merged_snapshot
 from tabular_labels.model.checks import check_tables
 from tabular_labels.model.tables import LabelTables
@@ -43,13 +45,24 @@ def assert_same(made: LabelTables, expected: LabelTables) -> None:
         assert_frame_equal(getattr(made, name), getattr(expected, name), check_exact=True)
 
 
-@given(pairs(), strategies, tolerances, st.sampled_from(("lineage", "classic")))
+@given(
+    pairs(),
+    strategies,
+    tolerances,
+    st.sampled_from(("lineage", "classic")),
+    st.sampled_from((2, 5, 1000)),
+)
 def test_merging_an_edited_copy_equals_the_slow_way(
-    pair: tuple[LabelTables, LabelTables], strategy: Any, tolerance: float, tracks: Any
+    pair: tuple[LabelTables, LabelTables],
+    strategy: Any,
+    tolerance: float,
+    tracks: Any,
+    most_frames: int,
 ) -> None:
     base, new = pair
     match = match_catalogs(base.catalog, new.catalog, tracks=tracks)
-    decided = decide_merge(Snapshot.of(base), Snapshot.of(new), match, strategy, tolerance)
+    with mock.patch.object(merging_parts, "PART_FRAMES", most_frames):
+        decided = decide_merge(Snapshot.of(base), Snapshot.of(new), match, strategy, tolerance)
     made = merged_snapshot(decided)[0].tables()
     assert check_tables(made) == []
     expected = merge_reference.merge(base, new, decided.catalog, strategy, tolerance)

@@ -116,3 +116,18 @@ def test_a_swap_gives_a_track_that_is_not_known_to_those_on_the_other() -> None:
     assert [frame[0].track for frame in labels] == [None, other, None]
     labels.track_swap(VIDEO, None, tl.Track(0, "third"), (0, 3))
     assert labels.tracks == [one, other]
+
+
+def test_views_found_before_the_rest_was_read_name_what_was_added_since(tmp_path: Path) -> None:
+    tl.write_parquet(labels_of(3), tmp_path / "flies")
+    labels = tl.scan_parquet(tmp_path / "flies")
+    frame = labels.find(labels.videos[0], 1)[0]
+    instance, track, video = frame[0], tl.Track(0, "new"), tl.Video("b.mp4")
+    instance.track, frame.video = track, video
+    assert (instance.track, frame.video, instance.video) == (track, video, video)
+    frame.instances = [tl.Instance(tl.Skeleton(["nose"]))]
+    assert frame[0].skeleton.node_names == ["nose"]
+    with pytest.raises(StaleViewError):
+        assert instance.track
+    assert labels.undo()
+    assert instance.track is track

@@ -8,6 +8,9 @@ from typing import Any
 from tabular_labels._types import BoolArray, FloatArray
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.offsets import rows_of_ids
+from tabular_labels.model.skeleton import Skeleton
+from tabular_labels.model.track import Track
+from tabular_labels.model.video import Video
 from tabular_labels.store.rows import Rows
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
@@ -69,6 +72,23 @@ class Glimpse(Rows):
         """Return the row in the store."""
         store = self._open()
         return store, self._places["instance"][handle]
+
+    # The store's objects may have become more, or others, than those the project had.
+
+    def video(self, handle: int) -> Video:
+        """Return a frame's video."""
+        rows, row = self.located_frame(handle)
+        return super().video(handle) if rows is self else rows.video(row)
+
+    def skeleton(self, handle: int) -> Skeleton:
+        """Return an instance's skeleton."""
+        rows, row = self.located_instance(handle)
+        return super().skeleton(handle) if rows is self else rows.skeleton(row)
+
+    def track(self, handle: int) -> Track | None:
+        """Return an instance's track."""
+        rows, row = self.located_instance(handle)
+        return super().track(handle) if rows is self else rows.track(row)
 
     # A record without points of its own means those of the store's snapshot, not of ours.
 

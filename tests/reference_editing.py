@@ -348,6 +348,10 @@ class Model(State):
                 found += [taken.origin] if taken.origin in there else []
                 dangling += not found
                 taken.origin = found[0] if found else None
+        for taken in fresh:
+            # A row of labels is a copy of nothing.
+            taken.copy_of = None
+            _COPIES.pop(taken.uid, None)
         frame.instances = result
         return dangling
 

@@ -113,9 +113,11 @@ class Structure:
         """First point row of each instance and the total: int64, ``(n_instances + 1,)``."""
         return point_offsets(self.instances, self.n_nodes)
 
-    def with_offsets(self, offsets: IntArray) -> Structure:
-        """Take instance offsets that are known already, instead of counting them out."""
+    def with_offsets(self, offsets: IntArray, points: IntArray | None = None) -> Structure:
+        """Take offsets of instances, and of points, that are known already."""
         self.__dict__["instance_offsets"] = offsets
+        if points is not None:
+            self.__dict__["point_offsets"] = points
         return self
 
     @cached_property

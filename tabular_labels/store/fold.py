@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import BoolArray, FloatArray, IntArray
+from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import ForkedProcessError
 from tabular_labels.model.buffers import is_forked, key_values
 from tabular_labels.model.offsets import offsets_of_counts
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND, POINTS
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 from tabular_labels.store.derived import EXTRA, DerivedSource, same_points
+from tabular_labels.store.fold_values import has_only_values, point_table, with_values
 from tabular_labels.store.records import FrameRecord, InstanceRecord, PointValues
 from tabular_labels.store.rows import Handles, Rows
 from tabular_labels.store.snapshot import Snapshot
@@ -78,6 +79,8 @@ def fold(rows: Rows, catalog: Catalog) -> Folded:
     if is_forked():
         what = "a query over edited labels"
         raise ForkedProcessError(what)
+    if has_only_values(rows):
+        return Folded(with_values(rows, catalog), rows.frame_handles, rows.instance_handles)
     edited = edited_frames(rows, _frames_to_fold(rows), catalog)
     pieces = _pieces(edited, base.counts.frames)
     offsets = base.structure.instance_offsets
@@ -384,16 +387,4 @@ def points_of(rows: Rows, edited: EditedFrames, chosen: BoolArray | None = None)
 
 
 def _table(values: list[PointValues]) -> pl.DataFrame:
-    if not values:
-        return POINTS.empty()
-    xy: FloatArray = np.concatenate([one.xy for one in values])
-    score = np.concatenate([one.score for one in values])
-    return pl.DataFrame(
-        {
-            "x": pl.Series(np.ascontiguousarray(xy[:, 0])).fill_nan(None),
-            "y": pl.Series(np.ascontiguousarray(xy[:, 1])).fill_nan(None),
-            "visible": np.concatenate([one.visible for one in values]),
-            "complete": np.concatenate([one.complete for one in values]),
-            "score": pl.Series(score).fill_nan(None),
-        }
-    )
+    return point_table(values) if values else POINTS.empty()

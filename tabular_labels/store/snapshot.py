@@ -34,6 +34,8 @@ T = TypeVar("T")
 CHUNK_INSTANCES = 131_072
 # Keys of points that are the same for all points of an instance.
 _OF_INSTANCE = {"video_id", "frame_idx", "instance_id"}
+# Points of one instance in this many are put between slices of the others.
+FEW_OF = 64
 # What a snapshot makes from frames and instances alone.
 _OF_ROWS = {"structure", "frames", "instances", "list_order"}
 # What it makes from frames, and from the number of points of each instance.
@@ -217,7 +219,7 @@ class Snapshot:
         """Hold the same rows with other values of instances; keys and skeletons stay."""
         old = self.structure
         structure = Structure(old.frames, instances, old.n_nodes, old.part, old.point_start)
-        structure.with_offsets(old.instance_offsets)
+        structure.with_offsets(old.instance_offsets, old.point_offsets)
         if self.in_memory:
             tables = LabelTables.on(structure, self.catalog, self.tables().points)
             made = Snapshot(MemorySource(tables))
@@ -236,12 +238,11 @@ class Snapshot:
         structure, source = self.structure, self.source
         counts = np.diff(structure.point_offsets)[rows]
         if self.in_memory:
-            at = ranges(structure.point_offsets[:-1][rows], counts)
             old = self.tables().points
-            joined = pl.concat([old, points.select(old.columns)])
-            order = np.arange(old.height)
-            order[at] = old.height + np.arange(points.height)
-            return Snapshot.of(LabelTables.on(structure, self.catalog, joined[order]))
+            joined = _replaced(old, points.select(old.columns), structure.point_offsets, rows)
+            in_memory = Snapshot.of(LabelTables.on(structure, self.catalog, joined))
+            in_memory._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
+            return in_memory
         extra = POINTS.empty()
         has_parts = structure.part is not None
         beside = same_points(source)
@@ -251,9 +252,12 @@ class Snapshot:
         part, begin = _referred(structure)
         part[rows], begin[rows] = EXTRA, start
         made = Structure(structure.frames, structure.instances, structure.n_nodes, part, begin)
-        made.with_offsets(structure.instance_offsets)
+        made.with_offsets(structure.instance_offsets, structure.point_offsets)
         table = pl.concat([extra, points.select(extra.columns)])
-        return Snapshot(DerivedSource(source, made, self.catalog, table, has_parts=has_parts))
+        snapshot = Snapshot(DerivedSource(source, made, self.catalog, table, has_parts=has_parts))
+        shared = _OF_ROWS - {"structure"}
+        snapshot._made.update({k: v for k, v in self._made.items() if k in shared})
+        return snapshot
 
     def rows_linked_to(self, rows: IntArray) -> IntArray:
         """Return the rows of the instances that were made from these, ascending."""
@@ -374,3 +378,21 @@ def _referred(structure: Structure) -> tuple[IntArray, IntArray]:
         return np.zeros(len(start), np.int8), start
     part = structure.part
     return part.astype(np.promote_types(part.dtype, np.int8)), start
+
+
+def _replaced(
+    old: pl.DataFrame, new: pl.DataFrame, offsets: IntArray, rows: IntArray
+) -> pl.DataFrame:
+    """Put points of some instances in the place of theirs, sharing the others if these are few."""
+    if len(rows) * FEW_OF < len(offsets):
+        starts, stops = offsets[rows].tolist(), offsets[rows + 1].tolist()
+        parts, at, taken = [], 0, 0
+        for start, stop in zip(starts, stops, strict=True):
+            parts += [old.slice(at, start - at), new.slice(taken, stop - start)]
+            at, taken = stop, taken + stop - start
+        parts.append(old.slice(at))
+        return pl.concat([part for part in parts if part.height] or [old], rechunk=False)
+    place = ranges(offsets[rows], offsets[rows + 1] - offsets[rows])
+    order = np.arange(old.height)
+    order[place] = old.height + np.arange(new.height)
+    return pl.concat([old, new])[order]

@@ -301,7 +301,8 @@ def _record(store: Store, frame: int, instance: Any) -> InstanceRecord:
     """Encode a detached instance, without its link."""
     values: InstanceValues = instance._source
     values.settle()
-    skeleton = skeleton_key(store, values.skeleton_object)
+    given = values.skeleton_object
+    skeleton = skeleton_key(store, given)
     columns = values.point_columns
     points = PointValues(
         values.xy_array.copy(),
@@ -309,6 +310,10 @@ def _record(store: Store, frame: int, instance: Any) -> InstanceRecord:
         np.array(columns["complete"], np.bool_),
         np.array(columns["score"], np.float64),
     )
+    if store.objects.aliases.get(given) == skeleton:
+        # Built with what the skeleton was before its nodes were edited.
+        own = store.objects.skeleton_by_id[skeleton]
+        points = points.laid_out(own.former_places(given))
     return InstanceRecord(
         store.new_id("instance"),
         frame,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "AmbiguousNameError",
     "AmbiguousVideoError",
     "ChecksumError",
     "ConflictError",
@@ -32,6 +33,7 @@ __all__ = [
     "TabularLabelsError",
     "TabularLabelsWarning",
     "UnknownNodeError",
+    "UnknownSkeletonError",
     "UnknownTrackError",
     "UnknownVideoError",
     "UnmodelledDataError",
@@ -190,6 +192,21 @@ class _UnknownError(TabularLabelsError, KeyError):
         return f"unknown {self.thing} {self.key!r}: {there}. Ask for one of those."
 
 
+class AmbiguousNameError(TabularLabelsError, ValueError):
+    """Several of the project's tracks, or skeletons, are meant by one name."""
+
+    def __init__(self, thing: str, name: str, count: int) -> None:
+        self.thing, self.name, self.count = thing, name, count
+        super().__init__(
+            f"{count} {thing}s of the project are named {name!r}, expected one. "
+            f"Ask for one of `labels.{thing}s`."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.thing, self.name, self.count)
+
+
 class UnknownVideoError(_UnknownError):
     """The video is not one of the project's."""
 
@@ -215,6 +232,12 @@ class UnknownTrackError(_UnknownError):
     """The track is not one of the project's."""
 
     thing = "track"
+
+
+class UnknownSkeletonError(_UnknownError):
+    """The skeleton is not one of the project's."""
+
+    thing = "skeleton"
 
 
 class UnknownNodeError(_UnknownError):

@@ -182,13 +182,17 @@ class LabelsCore:
 
     def _own_skeleton(self, skeleton: Skeleton) -> Skeleton | None:
         """Return our skeleton: the given one, or the only one it matches."""
-        if skeleton in self._objects.skeleton_ids:
+        objects = self._objects
+        if skeleton in objects.skeleton_ids:
             return skeleton
+        key = objects.aliases.get(skeleton)
+        if key in objects.skeleton_by_id:
+            return objects.skeleton_by_id[key]
         same = [mine for mine in self._objects.skeletons if mine.matches(skeleton)]
         return same[0] if len(same) == 1 else None
 
     @property
-    def videos(self) -> list[Video]:
+    def videos(self) -> Sequence[Video]:
         """Videos, in order; some may have no labelled frames."""
         return list(self._objects.videos)
 
@@ -202,7 +206,7 @@ class LabelsCore:
         return _only("video", self._objects.videos)
 
     @property
-    def skeletons(self) -> list[Skeleton]:
+    def skeletons(self) -> Sequence[Skeleton]:
         """Skeletons, in order."""
         return list(self._objects.skeletons)
 
@@ -221,12 +225,12 @@ class LabelsCore:
         return list(self._objects.nodes)
 
     @property
-    def tracks(self) -> list[Track]:
+    def tracks(self) -> Sequence[Track]:
         """Tracks, in order; some may have no instances."""
         return list(self._objects.tracks)
 
     @property
-    def suggestions(self) -> list[SuggestionFrame]:
+    def suggestions(self) -> Sequence[SuggestionFrame]:
         """Suggested frames, in order."""
         videos = self._objects.video_by_id
         return [
@@ -235,7 +239,7 @@ class LabelsCore:
         ]
 
     @property
-    def negative_anchors(self) -> dict[Video, list[tuple[int, float, float]]]:
+    def negative_anchors(self) -> Mapping[Video, Sequence[tuple[int, float, float]]]:
         """``(frame_idx, x, y)`` of points to sample as background, by video."""
         anchors: dict[Video, list[tuple[int, float, float]]] = {}
         for key, *anchor in self._catalog.negative_anchors.iter_rows():

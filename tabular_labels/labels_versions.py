@@ -78,6 +78,8 @@ class LabelsVersions(LabelsBulk):
             return super().tables
         if store.was_rebased or not store.has_whole_positions:
             return super().tables
+        if not _has_nodes_of(self._project, store.catalog):
+            return super().tables
         known = self._edited_tables
         if known is None or known[:2] != (self._project, store.n_changes):
             # The project reads what was not edited; filters reach its files.
@@ -147,13 +149,14 @@ class LabelsVersions(LabelsBulk):
         from tabular_labels.io.parquet_commit import append_delta
 
         store = self._store
-        if not store.was_rebased and store.has_whole_positions:
+        has_nodes = _has_nodes_of(project, store.catalog)
+        if has_nodes and not store.was_rebased and store.has_whole_positions:
             edits = edit_set(store, project.counts)
             return append_delta(project, edits, message=message, rebase=rebase)
         # What was committed last is on the disk, if not in memory.
         committed, now = self._committed or Snapshot(project), self._snapshot
         changed = changed_places(_state(committed), _state(now), self._touched_places(store))
-        if _fits_delta(now, changed):
+        if has_nodes and _fits_delta(now, changed):
             edits = edits_between(committed, now, changed)
             return append_delta(project, edits, message=message, rebase=rebase)
         from tabular_labels.io.parquet_rewrite import rewrite
@@ -219,6 +222,13 @@ class LabelsVersions(LabelsBulk):
 
 def _state(snapshot: Snapshot) -> State:
     return State.of(snapshot.source, snapshot.structure, _shared_points(snapshot.source))
+
+
+def _has_nodes_of(project: ParquetSource, catalog: Catalog) -> bool:
+    """Tell whether skeletons still have as many nodes; only then a delta says all."""
+    before, after = project.manifest.catalog.n_nodes, catalog.n_nodes
+    n = len(before)
+    return len(after) >= n and bool((after[:n] == before).all())
 
 
 def _fits_delta(snapshot: Snapshot, changed: pl.DataFrame) -> bool:

@@ -1,10 +1,9 @@
-"""Swapping tracks over a range of frames."""
+"""Tracks of many instances: swapping over a range of frames, moving, leaving out."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,11 +11,12 @@ import polars as pl
 from tabular_labels._types import IntArray
 from tabular_labels.bulk import replace_instances
 from tabular_labels.model.buffers import key_values
-from tabular_labels.model.objects import Objects
+from tabular_labels.model.tables import Structure
+from tabular_labels.store.catalog_edits import set_tracks
 from tabular_labels.store.records import NONE
 from tabular_labels.store.store import Store
 
-__all__ = ["drop_tracks", "swap_tracks", "with_tracks"]
+__all__ = ["count_overlaps", "drop_tracks", "move_tracks", "swap_tracks", "with_tracks"]
 
 # Ranges of up to this many frames are edited frame by frame.
 SINGLE_FRAMES = 200
@@ -86,17 +86,30 @@ def _swapped(
 
 def drop_tracks(store: Store, keys: Collection[int]) -> None:
     """Take tracks that no instance has out of the list of tracks."""
-    if not keys:
-        return
-    objects, catalog = store.objects, store.catalog
-    kept = {key: track for key, track in objects.track_by_id.items() if key not in keys}
-    made = Objects(objects.video_by_id, objects.skeleton_by_id, kept)
-    made.aliases = objects.aliases
-    made.is_shared = False
-    ids = pl.Series(list(keys), dtype=pl.UInt32)
-    tracks = catalog.tracks.filter(~pl.col("track_id").is_in(ids.implode()))
-    with store.step():
-        store.put_catalog(replace(catalog, tracks=tracks), made)
+    if keys:
+        tracks = store.objects.track_by_id
+        set_tracks(store, {key: track for key, track in tracks.items() if key not in keys})
+
+
+def move_tracks(store: Store, keys: Sequence[int], to: int | None) -> int:
+    """Give the instances of some tracks to another, or to none; return how many."""
+    instances = store.snapshot.structure.instances
+    track = key_values(instances["track_id"])
+    is_meant = np.isin(track, np.array(keys, np.int64))
+    if not is_meant.any():
+        return 0
+    changed = np.where(is_meant, NONE if to is None else to, track)
+    replace_instances(store, with_tracks(instances, 0, len(track), changed))
+    return int(is_meant.sum())
+
+
+def count_overlaps(structure: Structure, keys: Collection[int]) -> int:
+    """Count the frames that have several of some tracks."""
+    track = key_values(structure.instances["track_id"])
+    rows = np.flatnonzero(np.isin(track, np.array(list(keys), np.int64)))
+    frame = np.searchsorted(structure.instance_offsets, rows, side="right") - 1
+    pairs = np.unique(np.stack([frame, track[rows]]), axis=1)[0]
+    return int((np.unique(pairs, return_counts=True)[1] > 1).sum())
 
 
 def with_tracks(instances: pl.DataFrame, start: int, stop: int, track: IntArray) -> pl.DataFrame:

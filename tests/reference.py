@@ -28,7 +28,7 @@ def rows_of(tables: LabelTables) -> list[Row]:
     points = iter(tables.points.to_dicts())
     instances: dict[int, list[Row]] = {}
     for row, instance in enumerate(tables.instances.to_dicts()):
-        names = nodes[instance["skeleton_id"]]
+        names = nodes.get(instance["skeleton_id"], [])
         own = [{**next(points), "node": name, "node_id": k} for k, name in enumerate(names)]
         instance |= {"row": row, "points": own}
         instances.setdefault(instance["frame_id"], []).append(instance)
@@ -660,11 +660,13 @@ def differences(old: LabelTables, new: LabelTables) -> dict[str, tuple[list[Row]
 def differing_places(old: LabelTables, new: LabelTables) -> dict[tuple[int, int], bool]:
     """Places of rows that differ, and whether points changed or came there."""
     found: dict[tuple[int, int], bool] = {}
+    left = set(new.instances["instance_id"])
     for name, (added, removed, changed) in differences(old, new).items():
         if name not in ("frames", "instances", "points"):
             continue
         sides = [(row, name == "points") for row in added]
-        sides += [(row, False) for row in removed]
+        # Points that went from an instance that stays are points that changed.
+        sides += [(row, name == "points" and row["instance_id"] in left) for row in removed]
         for pair in changed:
             # A point that is elsewhere now is listed where it is.
             where = (pair["new"],) if name == "points" else (pair["old"], pair["new"])

@@ -11,8 +11,9 @@ __all__ = ["Freezable", "FreezableDict", "FrozenList"]
 T = TypeVar("T")
 
 _ADVICE = (
-    "belongs to labels and was to be changed in place, expected that of a free object. Change a "
-    "copy of the object that has it (`.copy()`) and build new labels from that."
+    "belongs to labels and was to be changed in place, expected that of a free object. Use the "
+    "labels' methods, such as `labels.add_edge` or `labels.update_video`, or change a copy of the "
+    "object that has it (`.copy()`) and build new labels from that."
 )
 
 
@@ -61,9 +62,10 @@ class FrozenList(list[T]):
     """
 
     __slots__ = ()
+    _advice = _ADVICE
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        message = f"this list {_ADVICE}"
+        message = f"this list {self._advice}"
         raise ReadOnlyError(message)
 
     append = extend = insert = remove = clear = sort = reverse = pop = _refuse

@@ -18,7 +18,7 @@ from tabular_labels.model.tables import Catalog
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 
-__all__ = ["Objects", "catalog_tables"]
+__all__ = ["Objects", "build_skeleton", "catalog_tables"]
 
 
 class Objects:
@@ -46,7 +46,11 @@ class Objects:
     @classmethod
     def of(cls, catalog: Catalog) -> Objects:
         """Build the objects that a catalog's rows describe."""
-        made = cls(_videos(catalog.videos), _skeletons(catalog), _tracks(catalog.tracks))
+        made = cls(
+            _videos(catalog.videos),
+            _skeletons(catalog.skeletons, _nodes(catalog.nodes), catalog.edges),
+            _tracks(catalog.tracks),
+        )
         made.freeze()
         return made
 
@@ -61,6 +65,38 @@ class Objects:
         made = Objects(dict(self.video_by_id), dict(self.skeleton_by_id), dict(self.track_by_id))
         made.aliases = self.aliases
         made.is_shared = False
+        return made
+
+    def changed(
+        self,
+        *,
+        videos: dict[int, Video] | None = None,
+        skeletons: dict[int, Skeleton] | None = None,
+        tracks: dict[int, Track] | None = None,
+        former: Mapping[Any, int] | None = None,
+    ) -> Objects:
+        """Return objects with other videos, skeletons or tracks; these stay as they are.
+
+        Args:
+            videos: Instead of the videos of now, in list order.
+            skeletons: Instead of the skeletons of now.
+            tracks: Instead of the tracks of now.
+            former: Keys of what was replaced, and of what replaces it.
+        """
+        made = self.copy()
+        made.video_by_id = made.video_by_id if videos is None else videos
+        made.skeleton_by_id = made.skeleton_by_id if skeletons is None else skeletons
+        made.track_by_id = made.track_by_id if tracks is None else tracks
+        made.aliases = {**self.aliases, **(former or {})}
+        made.freeze()
+        return made
+
+    def knowing(self, aliases: dict[object, int]) -> Objects:
+        """Return these objects, with what is known of objects that stood in their places."""
+        if aliases is self.aliases or aliases.keys() <= self.aliases.keys():
+            return self
+        made = self.copy()
+        made.aliases = {**aliases, **self.aliases}
         return made
 
     def put_track(self, key: int, track: Track | None) -> Track | None:
@@ -135,23 +171,38 @@ def _tracks(table: pl.DataFrame) -> dict[int, Track]:
     return {key: Track(on, name) for key, name, on in zip(ids, names, spawned, strict=True)}
 
 
-def _skeletons(catalog: Catalog) -> dict[int, Skeleton]:
+def build_skeleton(catalog: Catalog, key: int, nodes: Sequence[Node]) -> Skeleton:
+    """Build the skeleton of a key anew, of these nodes."""
+    of_key = pl.col("skeleton_id") == key
+    made = _skeletons(
+        catalog.skeletons.filter(of_key), {key: list(nodes)}, catalog.edges.filter(of_key)
+    )
+    return made[key]
+
+
+def _nodes(table: pl.DataFrame) -> dict[int, list[Node]]:
     nodes: dict[int, list[Node]] = {}
-    for key, name, weight in catalog.nodes.select("skeleton_id", "name", "weight").iter_rows():
+    for key, name, weight in table.select("skeleton_id", "name", "weight").iter_rows():
         nodes.setdefault(key, []).append(Node(name, weight))
+    return nodes
+
+
+def _skeletons(
+    skeletons: pl.DataFrame, nodes: Mapping[int, list[Node]], edges: pl.DataFrame
+) -> dict[int, Skeleton]:
     pairs: dict[tuple[int, str], list[tuple[int, int]]] = {}
     columns = ("skeleton_id", "kind", "source", "target", "position")
-    rows = catalog.edges.select(columns).rows()
+    rows = edges.select(columns).rows()
     for key, kind, source, target, _ in sorted(rows, key=itemgetter(4)):
         pairs.setdefault((key, kind), []).append((source, target))
     made = {}
-    for key, name in catalog.skeletons.select("skeleton_id", "name").iter_rows():
+    for key, name in skeletons.select("skeleton_id", "name").iter_rows():
         # The tables may hold a pair both ways; for objects it is one.
         symmetries: dict[frozenset[int], tuple[int, int]] = {}
         for pair in pairs.get((key, "symmetry"), []):
             symmetries.setdefault(frozenset(pair), pair)
-        edges = pairs.get((key, "edge"), [])
-        made[key] = Skeleton(nodes.get(key, []), edges, symmetries.values(), name)
+        directed = pairs.get((key, "edge"), [])
+        made[key] = Skeleton(nodes.get(key, []), directed, symmetries.values(), name)
     return made
 
 

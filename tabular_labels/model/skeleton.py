@@ -29,8 +29,11 @@ class Node(Freezable):
         ``sleap.skeleton.Node``.
     """
 
-    __slots__ = ("name", "weight")
-    _advice = "Change a copy of its skeleton (`skeleton.copy()`) and build new labels from that."
+    __slots__ = ("_origin", "name", "weight")
+    _advice = (
+        "Use `labels.rename_nodes`, or change a copy of its skeleton (`skeleton.copy()`) and build "
+        "new labels from that."
+    )
 
     def __init__(self, name: str, weight: float = 1.0) -> None:
         self.name = str(name)
@@ -43,6 +46,18 @@ class Node(Freezable):
     def copy(self) -> Node:
         """Return a free copy."""
         return Node(self.name, self.weight)
+
+    def renamed(self, name: str) -> Node:
+        """Return a free node of another name that stands for the same place on the body."""
+        made = Node(name, self.weight)
+        made._origin = self.origin
+        return made
+
+    @property
+    def origin(self) -> Node:
+        """The node that this one was first, before it was renamed."""
+        found: Node = getattr(self, "_origin", self)
+        return found
 
     def __repr__(self) -> str:
         """Show the constructor call."""
@@ -96,7 +111,21 @@ class Skeleton(Freezable):
         ``sleap.skeleton.Skeleton``.
     """
 
-    __slots__ = ("_form_made", "_index", "_nodes_seen", "edges", "name", "nodes", "symmetries")
+    __slots__ = (
+        "_form_made",
+        "_index",
+        "_nodes_seen",
+        "_place_of",
+        "edges",
+        "name",
+        "nodes",
+        "symmetries",
+    )
+    _advice = (
+        "Use the labels' methods, such as `labels.rename_nodes`, `labels.add_nodes`, "
+        "`labels.add_edge` or `labels.rename_skeleton`, or change a copy (`.copy()`) and build new "
+        "labels from it."
+    )
 
     def __init__(
         self,
@@ -111,6 +140,7 @@ class Skeleton(Freezable):
         self.symmetries: list[tuple[Node, Node]] = []
         self._index: dict[str, int] = {}
         self._nodes_seen: list[Node] = []
+        self._place_of: dict[Node, int] = {}
         for node in () if isinstance(nodes, str) else nodes:
             self.add_node(node)
         for source, destination in edges:
@@ -207,7 +237,13 @@ class Skeleton(Freezable):
         """
         if not isinstance(node, str | Node):
             return self._place(node)
-        name = node if isinstance(node, str) else node.name
+        if isinstance(node, str):
+            name = node
+        else:
+            known = self._place_of.get(node.origin)
+            if known is not None:
+                return known
+            name = node.name
         place = self._find(name)
         if place is None:
             raise UnknownNodeError(name, self.node_names)
@@ -267,6 +303,24 @@ class Skeleton(Freezable):
             return None
         return np.array([other.index(name) for name in names], np.int64)
 
+    def former_places(self, other: Skeleton) -> IntArray | None:
+        """Return where each node stands in what this skeleton was before edits.
+
+        Args:
+            other: What it was.
+
+        Returns:
+            int64 ``(n_nodes,)``, -1 for nodes that are new; None when all stand alike.
+
+        Raises:
+            UnknownNodeError: A node of the other is no longer there.
+        """
+        there = {node.origin: place for place, node in enumerate(other.nodes)}
+        places = [there.pop(node.origin, -1) for node in self.nodes]
+        if there:
+            raise UnknownNodeError(next(iter(there)).name, self.node_names)
+        return None if places == list(range(len(other.nodes))) else np.array(places, np.int64)
+
     def matches(self, other: Skeleton) -> bool:
         """Tell whether node names (in any order) and edges (as they are) are equal.
 
@@ -293,6 +347,7 @@ class Skeleton(Freezable):
             return
         for node in self.nodes:
             node.freeze()
+        self._place_of = {node.origin: place for place, node in enumerate(self.nodes)}
         self.nodes = FrozenList(self.nodes)
         self.edges = FrozenList(self.edges)
         self.symmetries = FrozenList(self.symmetries)

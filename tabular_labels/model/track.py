@@ -28,6 +28,9 @@ class Track(Freezable):
     """
 
     __slots__ = ("name", "spawned_on")
+    _advice = (
+        "Use `labels.rename_tracks`, or change a copy (`.copy()`) and build new labels from it."
+    )
 
     def __init__(self, spawned_on: int | str = 0, name: str = "") -> None:
         if isinstance(spawned_on, str) and name:

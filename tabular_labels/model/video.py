@@ -57,6 +57,10 @@ class Video(Pictured, Freezable):
         "n_frames",
         "width",
     )
+    _advice = (
+        "Use `labels.update_video`, or change a copy (`.copy()`) and give it to "
+        "`labels.replace_video`."
+    )
     filename: str
     backend: VideoBackend
     n_frames: int | None

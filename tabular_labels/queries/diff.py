@@ -283,10 +283,11 @@ def changed_places(old: State, new: State, places: pl.DataFrame | None = None) -
         new_keys[1][both[changed]],
     ]
     moved = _changed_points(old, new, rows[both], both)
-    rows_only.append(packed_places(moved.removed).astype(np.int64))
     with_points = [new_keys[1][came]]
+    # Points that went from instances that stay: their skeleton has lost nodes.
     with_points += [
-        packed_places(each).astype(np.int64) for each in (moved.added, moved.changed.select(_PLACE))
+        packed_places(each).astype(np.int64)
+        for each in (moved.added, moved.removed, moved.changed.select(_PLACE))
     ]
     points = np.unique(np.concatenate(with_points))
     keys = np.unique(np.concatenate([*rows_only, points]))

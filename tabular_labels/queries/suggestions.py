@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import IntArray
+from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import QueryError
+from tabular_labels.model.tables import Structure
+from tabular_labels.queries.find import count_kind
 
-__all__ = ["next_suggestion"]
+__all__ = ["is_unlabeled", "next_suggestion"]
 
 
 def next_suggestion(
@@ -80,3 +82,25 @@ def next_suggestion(
 def _nearest(rows: IntArray, index: IntArray, direction: int) -> int:
     """Return the row with the smallest index going up, with the largest going down."""
     return int(rows[np.argmin(index[rows] * direction)])
+
+
+def is_unlabeled(suggestions: pl.DataFrame, structure: Structure) -> BoolArray:
+    """Tell which suggestions are of frames without user instances.
+
+    Args:
+        suggestions: Suggestions with ``video_id`` and ``frame_idx``.
+        structure: Frames and instances in canonical order.
+
+    Returns:
+        bool, shape ``(n_suggestions,)``: true also where there is no frame at all.
+    """
+    rows = np.flatnonzero(count_kind(structure, "user"))
+    found: BoolArray = ~np.isin(_places(suggestions), _places(structure.frames)[rows])
+    return found
+
+
+def _places(table: pl.DataFrame) -> IntArray:
+    """Pack video and frame index, which is below 2**32, into one number."""
+    video, index = (table[name].to_numpy().astype(np.uint64) for name in ("video_id", "frame_idx"))
+    packed: IntArray = (video << np.uint64(32)) | index
+    return packed

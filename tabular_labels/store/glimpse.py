@@ -11,6 +11,7 @@ from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
+from tabular_labels.store.records import PointValues
 from tabular_labels.store.rows import Rows
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
@@ -91,6 +92,11 @@ class Glimpse(Rows):
         return super().track(handle) if rows is self else rows.track(row)
 
     # A record without points of its own means those of the store's snapshot, not of ours.
+
+    def point_record(self, handle: int) -> PointValues:
+        """Return an instance's points as they are now; not to be changed."""
+        rows, row = self.located_instance(handle)
+        return super().point_record(handle) if rows is self else rows.point_record(row)
 
     def xy(self, handle: int, *, invisible_as_nan: bool = True) -> FloatArray:
         """Return an instance's coordinates, ``(n_nodes, 2)``."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
-from tabular_labels.model.layout import NodeMap, lay_out
+from tabular_labels.model.layout import NodeMap, columns_to_lay_out, lay_out
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.source import Counts, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
@@ -104,7 +104,9 @@ class MergedSource:
         if origin.nodes is None:
             return origin.source.read_points(part, start, count, columns)
         own = np.full(len(start), origin.nodes.n_nodes, np.int64)
-        return lay_out(origin.source.read_points(part, start, own, columns), origin.nodes)
+        wanted = columns_to_lay_out(columns, origin.nodes)
+        points = origin.source.read_points(part, start, own, wanted)
+        return lay_out(points, origin.nodes, len(start)).select(columns)
 
     def load(self) -> LabelTables:
         """Read everything."""

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 
-from tabular_labels._types import BoolArray, FloatArray
+from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import StaleViewError
 
 __all__ = [
@@ -39,6 +39,18 @@ class PointValues(NamedTuple):
         """Return ``visible``, ``complete`` or ``score``: ``(n_nodes,)``."""
         column: FloatArray | BoolArray = getattr(self, name)
         return column
+
+    def laid_out(self, places: IntArray | None) -> PointValues:
+        """Return the points of other nodes: their places here, -1 for missing points."""
+        if places is None:
+            return self
+        missing = no_points(1)
+        return PointValues(
+            np.concatenate([self.xy, missing.xy])[places],
+            np.concatenate([self.visible, missing.visible])[places],
+            np.concatenate([self.complete, missing.complete])[places],
+            np.concatenate([self.score, missing.score])[places],
+        )
 
     def copy(self) -> PointValues:
         """Return values that may be changed."""

@@ -279,7 +279,13 @@ class Store(Rows):
     def _put_catalog(self, _: None, value: tuple[Catalog, Objects]) -> Any:
         old = self._catalog, self.objects
         self._catalog, objects = value
-        self.use_objects(objects)
+        for kind in ("video", "skeleton", "track"):
+            # Keys of what is removed are not given again: others may still name them.
+            self._next_id[kind] = max(
+                self._next_id.get(kind, self.floors.get(kind, 0)), self._highest(kind) + 1
+            )
+        # Objects that took the place of others stand for the same rows after undo, too.
+        self.use_objects(objects.knowing(self.objects.aliases))
         self._whole_catalog = self._folded = None
         return old
 
@@ -350,8 +356,8 @@ class Store(Rows):
         return key
 
     def _highest(self, kind: str) -> int:
-        if kind == "track":
-            return max(self.objects.track_by_id, default=-1)
+        if kind in ("video", "skeleton", "track"):
+            return max(getattr(self.objects, f"{kind}_by_id"), default=-1)
         table = self.base.structure.frames if kind == "frame" else self.base.structure.instances
         ids = table[f"{kind}_id"]
         return int(ids.max()) if len(ids) else -1  # type: ignore[arg-type]  # an integer column

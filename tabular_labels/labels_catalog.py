@@ -1,0 +1,383 @@
+"""Edits of the other small tables of `Labels`: videos, suggestions, anchors, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from tabular_labels._types import PathLike
+from tabular_labels.bulk import keep_rows
+from tabular_labels.catalog_editing import (
+    anchor_rows,
+    anchors_of,
+    suggestion_rows,
+    suggestions_of,
+    with_anchors,
+)
+from tabular_labels.catalog_lists import (
+    Anchors,
+    CatalogList,
+    Provenance,
+    SuggestionList,
+    as_provenance,
+)
+from tabular_labels.labels_core import VideoLike
+from tabular_labels.labels_nodes import LabelsNodes
+from tabular_labels.model.arguments import require_type
+from tabular_labels.model.suggestion import SuggestionFrame
+from tabular_labels.model.video import Video
+from tabular_labels.queries.suggestions import is_unlabeled
+from tabular_labels.relocating import changed_video, relocated_video, renaming
+from tabular_labels.store.catalog_edits import (
+    add_video,
+    put_tables,
+    remove_video_row,
+    replace_videos,
+    video_key,
+)
+
+__all__ = ["LabelsCatalog"]
+
+
+class LabelsCatalog(LabelsNodes):
+    """Videos, suggestions, negative anchors and provenance as something to change."""
+
+    # Videos
+
+    @property
+    def videos(self) -> CatalogList[Video]:
+        """Videos, in order; some may have no labelled frames.
+
+        Always shows how things stand. `append` adds a video to the labels, also a second
+        one of the same file.
+        """
+        return CatalogList(
+            lambda: self._objects.videos,
+            self._append_video,
+            "Use `labels.remove_video`, `labels.update_video` or `labels.replace_video`.",
+        )
+
+    def _append_video(self, video: Video) -> None:
+        require_type(video, Video, "video", "Pass a `Video`.")
+        objects = self._objects
+        if objects.video_ids.get(video, objects.aliases.get(video)) not in objects.video_by_id:
+            add_video(self._store, video)
+
+    def add_video(self, video: Video) -> Video:
+        """Add a video; nothing happens when it, or one that matches it, is there.
+
+        Returns:
+            The video of the labels.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> labels = tl.Labels(videos=[tl.Video("a.mp4")])
+            >>> labels.add_video(tl.Video("a.mp4")) is labels.videos[0]
+            True
+
+        Source:
+            ``Labels.add_video``, which only knew the very same object.
+        """
+        require_type(video, Video, "video", "Pass a `Video`.")
+        key = video_key(self._store, video)
+        return self._objects.video_by_id[key]
+
+    def remove_video(self, video: VideoLike) -> None:
+        """Remove a video with its frames, suggestions and negative anchors; tracks stay.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels; a `KeyError`.
+
+        Source:
+            ``Labels.remove_video``, which kept the occupancy of its tracks.
+        """
+        key = self._require_video(video)
+        store = self._store
+        frames = store.snapshot.structure.frames
+        with store.step():
+            keep_rows(store, (frames["video_id"] != key).to_numpy(), None)
+            remove_video_row(store, key)
+
+    def update_video(
+        self,
+        video: VideoLike,
+        filename: PathLike | Sequence[PathLike] | None = None,
+        *,
+        backend: Mapping[str, Any] | None = None,
+        **facts: Any,
+    ) -> Video:
+        """Change what a video's entry says: where it is, how to open it, its shape.
+
+        Args:
+            video: The video.
+            filename: Where it is now; for a sequence of pictures a list of all. It takes
+                the place of the old one in the backend, too.
+            backend: Instead of everything stored about opening it.
+            **facts: ``n_frames``, ``height``, ``width``, ``channels``, ``fps``; None for
+                unknown.
+
+        Returns:
+            The new object in `videos`; the old one still stands for it.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+            TypeError: A fact has another name.
+            ValueError: One filename is given for several pictures.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> labels = tl.Labels(videos=[tl.Video.from_filename("old/a.mp4")])
+            >>> labels.update_video(0, "new/a.mp4", fps=30.0)
+            Video('new/a.mp4', shape=None)
+            >>> labels.video.fps, labels.video.backend["filename"]
+            (30.0, 'new/a.mp4')
+        """
+        key = self._require_video(video)
+        old = self._objects.video_by_id[key]
+        new = changed_video(old, filename, backend, facts)
+        replace_videos(self._store, {key: new})
+        return new
+
+    def replace_video(self, video: VideoLike, new_video: Video) -> None:
+        """Put another video in the place of one; its frames become frames of that.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+            ValueError: The new one is another video of these labels.
+        """
+        key = self._require_video(video)
+        require_type(new_video, Video, "new_video", "Pass a `Video`.")
+        there = self._objects.video_ids.get(new_video)
+        if there is not None and there != key:
+            message = (
+                f"found {new_video!r}, which is another video of these labels, expected a new one. "
+                "Merge the labels of both instead."
+            )
+            raise ValueError(message)
+        if there is None:
+            replace_videos(self._store, {key: new_video})
+
+    def replace_filenames(
+        self,
+        names: Mapping[str, str] | Callable[[str], str] | None = None,
+        *,
+        prefixes: Mapping[str, str] | None = None,
+    ) -> int:
+        """Say where the files of videos are now.
+
+        Args:
+            names: New filenames by old ones, or a function from old to new.
+            prefixes: What filenames begin with, and what instead; the longest that fits
+                counts, and whole parts of a path only.
+
+        Returns:
+            How many videos changed.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> labels = tl.Labels(videos=[tl.Video("/lab/a.mp4"), tl.Video("/lab2/b.mp4")])
+            >>> labels.replace_filenames(prefixes={"/lab": "/data"})
+            1
+            >>> [video.filename for video in labels.videos]
+            ['/data/a.mp4', '/lab2/b.mp4']
+        """
+        rename = renaming(names, prefixes)
+        made = {
+            key: relocated_video(video, rename) for key, video in self._objects.video_by_id.items()
+        }
+        changed = {key: video for key, video in made.items() if video is not None}
+        if changed:
+            replace_videos(self._store, changed)
+        return len(changed)
+
+    # Suggestions
+
+    @property
+    def suggestions(self) -> SuggestionList:
+        """Suggested frames, in order; changing the list changes the labels."""
+        return SuggestionList(
+            lambda: suggestions_of(self._catalog, self._objects), self.set_suggestions
+        )
+
+    @suggestions.setter
+    def suggestions(self, suggestions: Iterable[SuggestionFrame | tuple[VideoLike, int]]) -> None:
+        self.set_suggestions(suggestions)
+
+    def set_suggestions(
+        self, suggestions: Iterable[SuggestionFrame | tuple[VideoLike, int]]
+    ) -> None:
+        """Make these the suggestions; a `Video` that is not of these labels is added.
+
+        Args:
+            suggestions: `SuggestionFrame` objects, or pairs of video and frame index.
+
+        Source:
+            ``Labels.set_suggestions``.
+        """
+        with self._store.step():
+            table = suggestion_rows(self._store, suggestions, self._require_video)
+            if not table.equals(self._catalog.suggestions):
+                self._put_tables(suggestions=table)
+
+    def add_suggestion(self, video: VideoLike, frame_idx: int, group: int | None = None) -> None:
+        """Suggest a frame; nothing happens when it is suggested already.
+
+        Source:
+            ``Labels.add_suggestion``.
+        """
+        if isinstance(video, Video):
+            suggested: Any = SuggestionFrame(video, frame_idx, group)
+        else:
+            own = self._objects.video_by_id[self._require_video(video)]
+            suggested = SuggestionFrame(own, frame_idx, group)
+        self.append_suggestions([suggested])
+
+    def append_suggestions(
+        self, suggestions: Iterable[SuggestionFrame | tuple[VideoLike, int]]
+    ) -> None:
+        """Add suggestions, leaving out frames that are suggested already.
+
+        Source:
+            ``Labels.append_suggestions``, which added them again.
+        """
+        with self._store.step():
+            new = suggestion_rows(self._store, suggestions, self._require_video)
+            place = ["video_id", "frame_idx"]
+            new = new.unique(place, keep="first", maintain_order=True)
+            there = self._catalog.suggestions
+            # Places are never null; rows keep their order.
+            new = new.join(there, on=place, how="anti", maintain_order="left")
+            if new.height:
+                self._put_tables(suggestions=there.vstack(new))
+
+    def remove_suggestion(self, video: VideoLike, frame_idx: int) -> None:
+        """Take a suggested frame out of the list; nothing happens when it is not there.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+
+        Source:
+            ``Labels.remove_suggestion``.
+        """
+        key = self._require_video(video)
+        self._drop_suggestions((pl.col("video_id") == key) & (pl.col("frame_idx") == frame_idx))
+
+    def delete_suggestions(self, video: VideoLike) -> None:
+        """Take all suggestions of a video out of the list.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+
+        Source:
+            ``Labels.delete_suggestions``.
+        """
+        self._drop_suggestions(pl.col("video_id") == self._require_video(video))
+
+    def clear_suggestions(self) -> None:
+        """Take all suggestions out of the list.
+
+        Source:
+            ``Labels.clear_suggestions``.
+        """
+        self._drop_suggestions(pl.lit(value=True))
+
+    def _drop_suggestions(self, which: pl.Expr) -> None:
+        table = self._catalog.suggestions
+        left = table.filter(~which)
+        if left.height < table.height:
+            self._put_tables(suggestions=left)
+
+    @property
+    def unlabeled_suggestions(self) -> list[SuggestionFrame]:
+        """Suggestions of frames without user instances, in order.
+
+        Source:
+            ``Labels.unlabeled_suggestions``.
+        """
+        table = self._catalog.suggestions
+        which = is_unlabeled(table, self._snapshot.structure)
+        return [one for one, free in zip(self.suggestions, which, strict=True) if free]
+
+    # Negative anchors
+
+    @property
+    def negative_anchors(self) -> Anchors:
+        """``(frame_idx, x, y)`` of points to sample as background, by video; pixels.
+
+        Read-only; use `add_negative_anchor`, or assign a new mapping.
+        """
+        return anchors_of(self._catalog, self._objects)
+
+    @negative_anchors.setter
+    def negative_anchors(self, anchors: Mapping[VideoLike, Iterable[Sequence[float]]]) -> None:
+        rows = [
+            (self._require_video(video), *anchor)
+            for video, listed in anchors.items()
+            for anchor in anchor_rows(listed)
+        ]
+        table = self._catalog.negative_anchors
+        self._put_tables(negative_anchors=with_anchors(table.clear(), rows, self._objects))
+
+    def add_negative_anchor(self, video: VideoLike, frame_idx: int, where: Sequence[float]) -> None:
+        """Add a point to sample as background.
+
+        Args:
+            video: The video.
+            frame_idx: The frame.
+            where: ``(x, y)`` in pixels.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+            ValueError: ``where`` is no pair.
+
+        Source:
+            ``Labels.add_negative_anchor``, which ignored an unknown video.
+        """
+        key = self._require_video(video)
+        ((index, x, y),) = anchor_rows([(frame_idx, *where)])
+        table = self._catalog.negative_anchors
+        self._put_tables(negative_anchors=with_anchors(table, [(key, index, x, y)], self._objects))
+
+    def remove_negative_anchors(self, video: VideoLike, frame_idx: int | None = None) -> None:
+        """Remove the points of a frame, or with None of the whole video.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+
+        Source:
+            ``Labels.remove_negative_anchors``.
+        """
+        gone = pl.col("video_id") == self._require_video(video)
+        if frame_idx is not None:
+            gone = gone & (pl.col("frame_idx") == frame_idx)
+        table = self._catalog.negative_anchors
+        left = table.filter(~gone)
+        if left.height < table.height:
+            self._put_tables(negative_anchors=left)
+
+    # Provenance
+
+    @property
+    def provenance(self) -> Provenance:
+        """Facts about where the labels come from (JSON-able); setting one changes the labels."""
+        return Provenance(lambda: self._catalog.provenance, self.set_provenance)
+
+    @provenance.setter
+    def provenance(self, facts: Mapping[str, Any]) -> None:
+        self.set_provenance(facts)
+
+    def set_provenance(self, facts: Mapping[str, Any]) -> None:
+        """Make these the facts about where the labels come from.
+
+        Raises:
+            TypeError: They hold what JSON cannot.
+        """
+        made = as_provenance(facts)
+        if made != dict(self._catalog.provenance):
+            self._put_tables(provenance=made)
+
+    def _put_tables(self, **values: Any) -> None:
+        """Replace small tables whose objects stay as they are."""
+        put_tables(self._store, **values)

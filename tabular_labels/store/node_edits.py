@@ -15,7 +15,7 @@ from tabular_labels.model.objects import build_skeleton
 from tabular_labels.model.skeleton import Node
 from tabular_labels.model.tables import Catalog
 from tabular_labels.store.fold import Folded
-from tabular_labels.store.merged import Parent, merge_sources
+from tabular_labels.store.merged import Parent, SourceBuilder
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
 
@@ -76,10 +76,9 @@ def _relaid(snapshot: Snapshot, catalog: Catalog, nodes: Mapping[int, NodeMap]) 
     """Hold the same rows, with the points of some skeletons laid out anew."""
     structure = snapshot.structure
     n = structure.instances.height
-    parent = Parent(snapshot.source, structure, nodes)
-    source = merge_sources(
-        catalog, structure.frames, structure.instances, [parent], np.zeros(n, bool), np.arange(n)
-    )
+    builder = SourceBuilder([Parent(snapshot.source, structure, nodes)], n)
+    builder.add(np.zeros(n, np.bool_), np.arange(n))
+    source = builder.finish(catalog, structure.frames, structure.instances)
     source.structure.with_offsets(structure.instance_offsets)
     return Snapshot.of(source.load()) if snapshot.in_memory else Snapshot(source)
 

@@ -246,6 +246,19 @@ class UnknownNodeError(_UnknownError):
     thing = "node"
 
 
+class UnknownFrameError(_UnknownError):
+    """There are no labels at the place."""
+
+    thing = "frame"
+
+    def __str__(self) -> str:
+        """Say what was asked for."""
+        return (
+            f"found no labels at frame {self.key!r}, expected a labelled frame. Ask for one "
+            "of `labels.labeled_frames`, by its place in the list or as (video, frame_idx)."
+        )
+
+
 class QueryError(TabularLabelsError, ValueError):
     """A query cannot be answered as it was asked."""
 
@@ -363,3 +376,7 @@ class UntrackedInstancesWarning(TabularLabelsWarning):
 
 class DanglingReferenceWarning(TabularLabelsWarning):
     """References to rows that do not exist were read as null."""
+
+
+class MissingPictureWarning(TabularLabelsWarning):
+    """A frame is drawn without its picture; the message says why."""

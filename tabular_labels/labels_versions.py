@@ -152,7 +152,8 @@ class LabelsVersions(LabelsBulk):
         has_nodes = _has_nodes_of(project, store.catalog)
         if has_nodes and not store.was_rebased and store.has_whole_positions:
             edits = edit_set(store, project.counts)
-            return append_delta(project, edits, message=message, rebase=rebase)
+            known = store.base.structure if self._same_shards(store, project) else None
+            return append_delta(project, edits, message=message, rebase=rebase, structure=known)
         # What was committed last is on the disk, if not in memory.
         committed, now = self._committed or Snapshot(project), self._snapshot
         changed = changed_places(_state(committed), _state(now), self._touched_places(store))
@@ -162,6 +163,12 @@ class LabelsVersions(LabelsBulk):
         from tabular_labels.io.parquet_rewrite import rewrite
 
         return rewrite(project, now.source, changed, message=message)
+
+    @staticmethod
+    def _same_shards(store: Store, project: ParquetSource) -> bool:
+        """Tell whether the snapshot below is a version of the shards of another version."""
+        manifest = getattr(store.base.source, "manifest", None)
+        return manifest is not None and manifest.shards == project.manifest.shards
 
     @staticmethod
     def _touched_places(store: Store) -> pl.DataFrame | None:

@@ -32,7 +32,7 @@ from tabular_labels.io.parquet_write import (
 from tabular_labels.io.project_files import verify_file
 from tabular_labels.model.checks import check_catalog, require
 from tabular_labels.model.edits import EditSet, check_edits, packed_places
-from tabular_labels.model.offsets import ranges
+from tabular_labels.model.offsets import instance_offsets, ranges
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import Structure
 
@@ -57,8 +57,8 @@ def append_delta(
         message: Why, for the history.
         rebase: When others committed meanwhile, apply the edits to the newest version,
             and try again as often as another writer is first, see `rebase_edits`.
-        structure: Frames and instances of ``base``, where they were read already: rows
-            are counted there, and not in the files.
+        structure: Frames and instances of ``base``, or of another version of its shards,
+            where they were read already: rows are counted there, and not in the files.
 
     Returns:
         The new version.
@@ -148,13 +148,27 @@ def _rows_at(
         ]
         frames, instances = pl.collect_all(plans)
         return int(frames.item()), instances["skeleton_id"].to_numpy()
-    wanted, keys_there = packed_places(places), packed_places(structure.frames)
-    first = np.searchsorted(keys_there, wanted)
-    stop = np.searchsorted(keys_there, wanted, side="right")
-    offsets = structure.instance_offsets
+    wanted = packed_places(places)
+    if not base.manifest.deltas:
+        return _rows_in(structure.frames, structure.instances, structure.instance_offsets, wanted)
+    # What deltas hold is read from these; the rest is as in any version of the same shards.
+    edited = base.current_rows
+    in_delta = np.isin(wanted, edited.keys)
+    kept, skeletons = _rows_in(
+        structure.frames, structure.instances, structure.instance_offsets, wanted[~in_delta]
+    )
+    offsets = instance_offsets(edited.frames, edited.instances)
+    more, others = _rows_in(edited.frames, edited.instances, offsets, wanted[in_delta])
+    return kept + more, np.concatenate([skeletons, others])
+
+
+def _rows_in(
+    frames: pl.DataFrame, instances: pl.DataFrame, offsets: IntArray, wanted: IntArray
+) -> tuple[int, IntArray]:
+    keys = packed_places(frames)
+    first, stop = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
     rows = ranges(offsets[first], offsets[stop] - offsets[first])
-    skeletons = structure.instances["skeleton_id"].gather(rows).to_numpy()
-    return int((stop - first).sum()), skeletons
+    return int((stop - first).sum()), instances["skeleton_id"].gather(rows).to_numpy()
 
 
 def _require_predictions(base: ParquetSource, edits: EditSet) -> None:

@@ -176,7 +176,7 @@ class ParquetSource:
             A source. What was read of this one is not read again.
         """
         made = copy(self)
-        for derived in ("edits", "_point_rows", "_point_edges", "_current_rows", "_in_memory"):
+        for derived in ("edits", "_point_rows", "_point_edges", "current_rows", "_in_memory"):
             made.__dict__.pop(derived, None)
         made.uncommitted = edits
         made._edited_tables = {}
@@ -421,14 +421,15 @@ class ParquetSource:
         n_nodes, edges = self.catalog.n_nodes, self._point_edges
         shard_points = int(edges[len(self.manifest.shards)])
         try:
-            edited = self._current_rows if wanted is None else self._current_rows.at(wanted)
+            edited = self.current_rows if wanted is None else self.current_rows.at(wanted)
             return patch_structure(base, edited, n_nodes, shard_points, rechunk=rechunk)
         except LostPointsError as error:
             found = f"{error} whose points are not where edits left them"
             self._refuse("edits", found, "the instances that points were kept of")
 
     @cached_property
-    def _current_rows(self) -> EditedRows:
+    def current_rows(self) -> EditedRows:
+        """The rows of all places that deltas replace."""
         deltas = [self._kept_delta(number) for number in range(len(self.manifest.deltas))]
         if self.uncommitted is not None:
             deltas.append(self._delta_rows(len(deltas)))

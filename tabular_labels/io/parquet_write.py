@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, InvariantError, ProjectExistsError, QueryError
 from tabular_labels.io.atomic import atomic_path, sync_directory, sync_file
-from tabular_labels.io.attachments import attachment_image
 from tabular_labels.io.disk_rows import RowSlice, disk_table
 from tabular_labels.io.manifest import (
     LARGE_TABLES,
@@ -151,6 +150,11 @@ def finish_version(root: Path, manifest: Manifest) -> None:
 
 def write_attachments(attachments: Attachments, root: Path, created: list[Path]) -> DataFile | None:
     """Write what is attached; None when nothing is."""
+    if not attachments:
+        return None
+    # Loads h5py, which a project without attachments can do without.
+    from tabular_labels.io.attachments import attachment_image
+
     image = attachment_image(attachments)
     if image is None:
         return None

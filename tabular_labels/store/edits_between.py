@@ -7,7 +7,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.edits import REPLACED, EditSet, packed_places
-from tabular_labels.model.offsets import ranges
+from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import POINTS
 from tabular_labels.store.snapshot import Snapshot
 
@@ -37,19 +37,12 @@ def edits_between(old: Snapshot, new: Snapshot, changed: pl.DataFrame) -> EditSe
     )
     empty = np.bincount(now_at, minlength=len(keys)) == 0
     with_points = with_points | empty
-    gone = np.bincount(old_at[is_gone], minlength=len(keys))
-    lists = pl.Series(old_ids[is_gone], dtype=pl.UInt32)
-    ends = np.cumsum(gone)
-    removed = [
-        [] if whole else lists.slice(end - count, count).to_list()
-        for end, count, whole in zip(
-            ends.tolist(), gone.tolist(), with_points.tolist(), strict=True
-        )
-    ]
+    left_out = is_gone & ~with_points[old_at]
+    removed = _lists(old_ids[left_out], np.bincount(old_at[left_out], minlength=len(keys)))
     chosen = rows[with_points[now_at]]
     points = new.read_points(tuple(POINTS.memory_columns), chosen)
     replaced = changed.select("video_id", "frame_idx").with_columns(
-        points=pl.Series(with_points), removed=pl.Series(removed, dtype=REPLACED["removed"])
+        points=pl.Series(with_points), removed=removed
     )
     structure = new.structure
     return EditSet(
@@ -60,6 +53,15 @@ def edits_between(old: Snapshot, new: Snapshot, changed: pl.DataFrame) -> EditSe
         points,
         new.counts,
     )
+
+
+def _lists(ids: IntArray, counts: IntArray) -> pl.Series:
+    """Cut ids into lists, without a loop over places."""
+    import pyarrow as pa  # not when the package is imported
+
+    ends = offsets_of_counts(counts).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(ends), pa.array(ids.astype(np.uint32)))
+    return pl.Series("removed", lists, dtype=REPLACED["removed"])
 
 
 def rows_at(snapshot: Snapshot, keys: IntArray) -> tuple[IntArray, IntArray]:

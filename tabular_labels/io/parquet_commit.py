@@ -21,14 +21,14 @@ from tabular_labels.io.manifest import (
     publish,
 )
 from tabular_labels.io.parquet_edits import KEY, packed_key
-from tabular_labels.io.parquet_rebase import rebase_edits
-from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
-from tabular_labels.io.parquet_write import (
+from tabular_labels.io.parquet_files import (
     finish_version,
     next_version,
     remove_created,
     write_table,
 )
+from tabular_labels.io.parquet_rebase import rebase_edits
+from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.project_files import verify_file
 from tabular_labels.model.checks import check_catalog, require
 from tabular_labels.model.edits import EditSet, check_edits, packed_places

@@ -27,16 +27,14 @@ from tabular_labels.io.manifest import (
     publish,
 )
 from tabular_labels.io.parquet_edits import KEY, scan_files
-from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
-from tabular_labels.io.parquet_write import (
-    POINTS_PER_SHARD,
-    cut_shards,
+from tabular_labels.io.parquet_files import (
     finish_version,
     next_version,
     remove_created,
-    write_attachments,
     write_table,
 )
+from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
+from tabular_labels.io.parquet_write import POINTS_PER_SHARD, cut_shards, write_attachments
 from tabular_labels.model.checks import check_catalog, check_structure, require
 from tabular_labels.model.edits import packed_places
 from tabular_labels.model.schema import POINTS, TABLES

@@ -7,16 +7,15 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, InvariantError, ProjectExistsError, QueryError
-from tabular_labels.io.atomic import atomic_path, sync_directory, sync_file
+from tabular_labels.io.atomic import sync_directory, sync_file
+from tabular_labels.io.attachments import attachment_image
 from tabular_labels.io.disk_rows import RowSlice, disk_table
 from tabular_labels.io.manifest import (
     LARGE_TABLES,
@@ -25,17 +24,19 @@ from tabular_labels.io.manifest import (
     Manifest,
     NextIds,
     Shard,
-    VersionInfo,
     is_project,
     is_published,
     list_versions,
     mark_project,
     publish,
     read_manifest,
-    record_version,
-    version_path,
 )
-from tabular_labels.io.parquet_views import render_views
+from tabular_labels.io.parquet_files import (
+    finish_version,
+    next_version,
+    remove_created,
+    write_table,
+)
 from tabular_labels.io.project_files import describe_file
 from tabular_labels.model.checks import (
     check_catalog,
@@ -50,20 +51,13 @@ from tabular_labels.model.tables import Attachments, Catalog, LabelTables, Struc
 
 __all__ = [
     "POINTS_PER_SHARD",
-    "ROW_GROUP_ROWS",
     "cut_shards",
     "disk_table",
-    "finish_version",
-    "next_version",
-    "remove_created",
     "write_attachments",
     "write_parquet",
-    "write_table",
 ]
 
 POINTS_PER_SHARD = 2_000_000
-# Measured: larger groups read one frame slower, smaller ones compress worse.
-ROW_GROUP_ROWS = 65_536
 
 
 def write_parquet(
@@ -141,20 +135,10 @@ def write_parquet(
     finish_version(root, manifest)
 
 
-def finish_version(root: Path, manifest: Manifest) -> None:
-    """Write what stands beside a published manifest and is made from it."""
-    record_version(root, manifest)
-    with atomic_path(version_path(root, manifest.info.version, ".views.sql")) as temporary:
-        temporary.write_text(render_views(manifest), encoding="utf-8")
-
-
 def write_attachments(attachments: Attachments, root: Path, created: list[Path]) -> DataFile | None:
     """Write what is attached; None when nothing is."""
     if not attachments:
         return None
-    # Loads h5py, which a project without attachments can do without.
-    from tabular_labels.io.attachments import attachment_image
-
     image = attachment_image(attachments)
     if image is None:
         return None
@@ -199,22 +183,6 @@ def _make_folders(root: Path, created: list[Path]) -> None:
         if not folder.is_dir():
             folder.mkdir(parents=True)
             created.append(folder)
-
-
-def next_version(parent: int | None, message: str, rows: Counts) -> VersionInfo:
-    """Describe the version that follows another one, or the first."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return VersionInfo(1 if parent is None else parent + 1, parent, now, message, rows)
-
-
-def remove_created(created: list[Path]) -> None:
-    """Remove what an interrupted write left, newest first; what resists is an orphan."""
-    for path in reversed(created):
-        with suppress(OSError):
-            if path.is_dir():
-                path.rmdir()
-            else:
-                path.unlink()
 
 
 def _write_shards(
@@ -316,36 +284,3 @@ def cut_shards(structure: Structure, points_per_shard: int) -> Iterator[RowSlice
             *(slice(int(e[start]), int(e[stop])) for e in (edges, instance_edges, point_edges))
         )
         start = stop
-
-
-def write_table(table: pl.DataFrame, file: Path) -> DataFile:
-    """Write one immutable file of a shard or delta and wait until it is on the disk.
-
-    Args:
-        table: Columns as they shall be on disk.
-        file: Inside ``data/`` or ``edits/`` of the project.
-
-    Returns:
-        The manifest's entry.
-    """
-    encoding = {column: _encoding(dtype) for column, dtype in table.schema.items()}
-    pq.write_table(
-        table.to_arrow(),
-        file,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=3,
-        # A dictionary silently overrides the encoding of its column.
-        use_dictionary=[column for column, code in encoding.items() if code is None],
-        column_encoding={column: code for column, code in encoding.items() if code},
-    )
-    sync_file(file)
-    return describe_file(file, file.parent.parent, table.height)
-
-
-def _encoding(dtype: pl.DataType) -> str | None:
-    if dtype.is_float():
-        return "BYTE_STREAM_SPLIT"
-    if dtype.is_integer():
-        return "DELTA_BINARY_PACKED"
-    return "RLE" if dtype == pl.Boolean else None

@@ -16,7 +16,8 @@ from tabular_labels.io.manifest import (
     publish,
     read_manifest,
 )
-from tabular_labels.io.parquet_write import write_parquet, write_table
+from tabular_labels.io.parquet_files import write_table
+from tabular_labels.io.parquet_write import write_parquet
 from tabular_labels.model.edits import EditSet
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import Counts

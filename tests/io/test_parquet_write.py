@@ -21,8 +21,9 @@ from tabular_labels.errors import (
 )
 from tabular_labels.io import manifest, parquet_write
 from tabular_labels.io.manifest import list_versions, read_manifest, version_path
+from tabular_labels.io.parquet_files import ROW_GROUP_ROWS
 from tabular_labels.io.parquet_scan import open_parquet, project_files, read_parquet
-from tabular_labels.io.parquet_write import ROW_GROUP_ROWS, write_parquet
+from tabular_labels.io.parquet_write import write_parquet
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables
@@ -130,12 +131,12 @@ def fail_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 FAILURES: dict[str, tuple[str, Callable[..., Any]]] = {
-    "at the first file": ("pq.write_table", fail),
-    "at a later file": ("pq.write_table", fail_after(4, pq.write_table)),
-    "while describing": ("describe_file", fail),
-    "at the manifest": ("publish", fail),
-    "when interrupted": ("pq.write_table", interrupt),
-    "when interrupted late": ("publish", interrupt),
+    "at the first file": ("parquet_files.pq.write_table", fail),
+    "at a later file": ("parquet_files.pq.write_table", fail_after(4, pq.write_table)),
+    "while describing": ("parquet_files.describe_file", fail),
+    "at the manifest": ("parquet_write.publish", fail),
+    "when interrupted": ("parquet_files.pq.write_table", interrupt),
+    "when interrupted late": ("parquet_write.publish", interrupt),
 }
 
 
@@ -149,7 +150,7 @@ def test_a_failed_new_version_leaves_the_old_ones_alone(
 ) -> None:
     write_parquet(tables, tmp_path / "mice")
     before = files_under(tmp_path)
-    monkeypatch.setattr(f"tabular_labels.io.parquet_write.{target}", failure)
+    monkeypatch.setattr(f"tabular_labels.io.{target}", failure)
     with pytest.raises((OSError, KeyboardInterrupt)):
         write_parquet(tables, tmp_path / "mice", overwrite=True, points_per_shard=100)
     assert files_under(tmp_path) == before

@@ -68,6 +68,24 @@ def split(path: str, how: str) -> dict[str, Any]:
     }
 
 
+def edits(path: str, count: str) -> dict[str, Any]:
+    """Scan a project, edit it here and there, ask where its tracks are, swap two of them."""
+    import numpy as np
+
+    import tabular_labels as tl
+
+    labels = tl.scan_parquet(path)
+    places = np.random.default_rng(0).integers(0, len(labels), int(count)).tolist()
+    for place in places:
+        labels[place][0].track = labels.tracks[1]
+    for place in places[:100]:
+        labels[place][0][0] = (1.0, 2.0)
+    for video in labels.videos:
+        labels.get_track_occupancy(video)
+    labels.track_swap(labels.videos[0], labels.tracks[0], labels.tracks[1], (0, 100_000))
+    return {"answer": len(places), "resident": _peak()}
+
+
 def merge(base: str, new: str, out: str) -> dict[str, Any]:
     """Merge two Parquet projects into a third."""
     import tabular_labels as tl
@@ -107,6 +125,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "scan": scan,
     "structure": structure,
     "split": split,
+    "edits": edits,
     "merge": merge,
 }
 

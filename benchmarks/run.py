@@ -16,6 +16,7 @@ from types import MappingProxyType
 from benchmarks import (
     bench_commit,
     bench_dense,
+    bench_edit,
     bench_embed,
     bench_filter,
     bench_find,
@@ -56,6 +57,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "split": bench_split.run,
         "merge": bench_merge.run,
         "sleap_io": bench_sleap_io.run,
+        "edit": bench_edit.run,
         "commit": bench_commit.run,
     }
 )

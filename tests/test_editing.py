@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import threading
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,3 +135,96 @@ def test_views_found_before_the_rest_was_read_name_what_was_added_since(tmp_path
         assert instance.track
     assert labels.undo()
     assert instance.track is track
+
+
+def test_what_is_put_in_becomes_a_view_and_what_is_elsewhere_is_copied() -> None:
+    labels, other = labels_of(2), labels_of(1)
+    new, elsewhere = prediction(9), prediction(8)
+    detached = tl.LabeledFrame(VIDEO, 5, [elsewhere])
+    labels[0].instances.extend([new, elsewhere, other[0][0], labels[1][0]])
+    assert new.is_attached
+    assert new.frame == labels[0]
+    assert elsewhere.frame is detached
+    assert [len(frame) for frame in (labels[0], labels[1], other[0])] == [5, 1, 1]
+    labels.append(detached)
+    assert detached.is_attached
+    assert elsewhere.is_attached
+    elsewhere["head"] = (3.0, 3.0)
+    assert labels[2][0]["head"].x == 3.0
+    assert labels[0][2]["head"].x == 8.0
+
+
+def test_links_follow_predictions_into_copies() -> None:
+    labels = labels_of(2)
+    labels[0].instances.append(tl.Instance(FLY, [[1, 1], [2, 2]], from_predicted=labels[0][0]))
+    labels[1].instances = labels[0].instances
+    assert labels[1][1].from_predicted == labels[1][0]
+    assert labels[0][1].from_predicted == labels[0][0]
+    labels.remove_instance(labels[0], labels[0][0])
+    assert labels[0][0].from_predicted is None
+    assert labels[1][1].from_predicted == labels[1][0]
+    assert labels.to_polars("instances")["from_predicted"].null_count() == 2
+    assert labels.undo()
+    assert labels[0][1].from_predicted == labels[0][0]
+
+
+@pytest.mark.parametrize(
+    ("edit", "error", "text"),
+    [
+        (lambda labels: labels.append(3), TypeError, "expected"),
+        (lambda labels: labels[0].instances.append("fly"), TypeError, "expected an Instance"),
+        (lambda labels: setattr(labels[0], "frame_idx", -1), ValueError, "expected 0 to"),
+        (lambda labels: setattr(labels[0][0], "track", "a"), TypeError, "Pass a `Track`"),
+        (lambda labels: setattr(labels[0][0], "score", "high"), TypeError, "expected a number"),
+        (lambda labels: labels[0][0].__setitem__("head", 3), TypeError, "pair of coordinates"),
+        (lambda labels: labels.pop(3), IndexError, "expected -3 to 2"),
+        (lambda labels: labels.remove_frame(tl.LabeledFrame(VIDEO, 9)), ValueError, "not of these"),
+        (lambda labels: labels.remove_instance(labels[0], prediction(7)), ValueError, "not in"),
+        (lambda labels: labels.track_swap(VIDEO, 3, None, (0, 1)), TypeError, "new_track"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_changes(edit: Any, error: Any, text: str) -> None:
+    labels = labels_of(3)
+    before = labels.to_polars("points")
+    with pytest.raises(error, match=text):
+        edit(labels)
+    assert labels.to_polars("points").equals(before)
+    assert not labels.undo()
+
+
+def test_threads_read_while_one_edits() -> None:
+    labels, stop, failed = labels_of(200), threading.Event(), []
+    tracks = [tl.Track(0, f"track {k}") for k in range(2)]
+
+    def read() -> None:
+        while not stop.is_set():
+            for k in range(0, 200, 7):
+                found = labels.find(VIDEO, k)
+                if [frame.frame_idx for frame in found] != [k] or found[0][0]["tail"].y != 4.0:
+                    failed.append(k)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for k in range(2_000):
+        labels[k % 200][0].track = tracks[k % 2]
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert failed == []
+    assert labels.get_track_count(VIDEO) == 2
+
+
+def test_a_forked_process_reads_edits_that_were_made_before() -> None:
+    labels = labels_of(5)
+    labels[1][0]["head"] = (5.0, 6.0)
+    del labels[0]
+    assert labels.find(VIDEO, 3)[0][0]["head"].x == 3.0
+    with warnings.catch_warnings():
+        # The fork of a process with threads, which is what is tried here.
+        warnings.simplefilter("ignore")
+        child = os.fork()
+    if child == 0:
+        is_right = labels[0][0]["head"].x == 5.0 and len(labels) == 4
+        os._exit(0 if is_right and [f.frame_idx for f in labels] == [1, 2, 3, 4] else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -154,6 +154,7 @@ class Editing(RuleBasedStateMachine):
         self.forget()
 
     def forget(self) -> None:
+        self.project: Path | None = None
         self.past: list[State] = []
         self.future: list[State] = []
         self.open: list[tuple[Any, State]] = []
@@ -765,7 +766,7 @@ class Editing(RuleBasedStateMachine):
     @precondition(lambda self: not self.open)
     @rule(opened=st.sampled_from(OPENED), compat=st.booleans())
     def save_and_open(self, opened: str, compat: bool = True) -> None:
-        """Write, and go on with what was written. A commit belongs here, too."""
+        """Write, and go on with what was written."""
         self.n_files += 1
         path = Path(self.folder.name) / f"{self.n_files}"
         expected = self.expected_tables()
@@ -775,6 +776,7 @@ class Editing(RuleBasedStateMachine):
             assert_same_rows(found._snapshot.tables(), rows_of(expected))
             self.labels = found
             self.change_objects()
+            self.project = path
             return
         path = path.with_suffix(".slp")
         tl.write_slp(self.labels, path)
@@ -783,6 +785,19 @@ class Editing(RuleBasedStateMachine):
             found = tl.read_slp(path)
         assert content(found._snapshot.tables()) == content(expected)
         self.use(found)
+
+    @precondition(lambda self: not self.open and self.project)
+    @rule(go_on=st.booleans())
+    def commit(self, go_on: bool) -> None:
+        """Write what was edited, which stays to be undone; or open what was written."""
+        assert self.project is not None
+        self.labels.commit("some edits")
+        found = tl.scan_parquet(self.project)
+        assert_same_rows(found._snapshot.tables(), self.rows())
+        if go_on:
+            project, self.labels = self.project, found
+            self.change_objects()
+            self.project = project
 
     def change_objects(self) -> None:
         """Name the objects of labels that were opened, which hold the same rows."""

@@ -266,3 +266,42 @@ def test_many_edits_are_put_into_the_snapshot_below(
     first = tl.read_parquet(path, version=1)
     assert_frame_equal(labels.to_polars("points"), first.to_polars("points"))
     assert_is_on_disk(labels, path)
+
+
+CATALOG_EDITS: dict[str, Callable[[tl.Labels], object]] = {
+    "rename tracks": lambda labels: labels.rename_tracks({labels.tracks[0]: "renamed"}),
+    "remove a track": lambda labels: labels.remove_track(labels.tracks[0]),
+    "remove a video": lambda labels: labels.remove_video(labels.videos[0]),
+    "add a suggestion": lambda labels: labels.add_suggestion(labels.videos[0], 3),
+    "rename nodes": lambda labels: labels.rename_nodes(
+        {labels.skeletons[0].nodes[0]: "other"}, labels.skeletons[0]
+    ),
+    "add a node": lambda labels: labels.add_nodes(["more"], labels.skeletons[0]),
+    "remove a node": lambda labels: labels.remove_nodes(
+        [labels.skeletons[0].nodes[1]], labels.skeletons[0]
+    ),
+    "reorder nodes": lambda labels: labels.reorder_nodes(
+        labels.skeletons[0].node_names[::-1], labels.skeletons[0]
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", CATALOG_EDITS.values(), ids=CATALOG_EDITS)
+def test_edits_of_the_small_tables_are_committed(
+    labels: tl.Labels, path: Path, edit: Callable[[tl.Labels], object]
+) -> None:
+    labels[4][0][0] = (1, 2)
+    edit(labels)
+    assert labels.commit() == 2
+    assert_is_on_disk(labels, path)
+    assert [v.filename for v in tl.scan_parquet(path).videos] == [v.filename for v in labels.videos]
+    assert tl.scan_parquet(path).skeletons[0].node_names == labels.skeletons[0].node_names
+    labels[2][0][0] = (3, 4)
+    labels.commit()
+    assert_is_on_disk(labels, path)
+    while labels.undo():
+        pass
+    labels.commit()
+    assert_is_on_disk(labels, path)
+    first = tl.read_parquet(path, version=1)
+    assert_frame_equal(labels.to_polars("points"), first.to_polars("points"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, get_args
@@ -276,13 +277,21 @@ def _refuse_other_statements(query: str) -> None:
         raise QueryError(message)
 
 
+# Comments and quotes may stand between such a name and its bracket, so that the word alone
+# is refused, wherever it stands.
+_READS_FILES = re.compile(
+    r"\b(?:read|scan)_(?:avro|csv|database|delta|excel|iceberg|ipc|json|lines|ndjson|parquet"
+    r"|pyarrow_dataset|text)\b",
+    re.IGNORECASE,
+)
+
+
 def _refuse_table_functions(query: str) -> None:
     """Refuse SQL functions that read files: a query sees the project's tables only."""
-    lowered = "".join(query.lower().split())
-    for name in ("read_parquet(", "read_csv(", "read_ipc(", "read_json(", "read_ndjson("):
-        if name in lowered:
-            message = (
-                f"found {name[:-1]} in the query, expected only the project's tables. "
-                "Read other files with polars and join them there."
-            )
-            raise QueryError(message)
+    found = _READS_FILES.search(query)
+    if found is not None:
+        message = (
+            f"found {found[0]} in the query, expected only the project's tables. "
+            "Read other files with polars and join them there."
+        )
+        raise QueryError(message)

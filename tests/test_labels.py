@@ -638,3 +638,33 @@ def test_points_of_instances_that_a_query_drops_are_not_read(
         few = labels.tables.points.filter(questions[0]).select("y").collect()
         assert_frame_equal(few, keyed.filter(questions[0]).select("y"))
         assert sum(asked) == few.height
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "read_csv('{}')",
+        "READ_CSV ('{}')",
+        "read_csv/**/('{}')",
+        "read_csv /* /* */ */ ('{}')",
+        "read_csv -- it's\n('{}')",
+        "\"read_csv\"('{}')",
+        "`read_csv`('{}')",
+        "a.read_csv('{}')",
+        "scan_csv('{}')",
+        "'{}'",
+        "\"{}\"",
+        "tracks, read_csv('{}')",
+    ],
+)
+def test_sql_sees_no_file(labels: tl.Labels, tmp_path: Path, source: str) -> None:
+    path = tmp_path / "secret.csv"
+    path.write_text("a\nsecret\n")
+    with pytest.raises(QueryError):
+        labels.sql(f"SELECT * FROM {source.format(path)}")
+
+
+@pytest.mark.parametrize("name", ["labels", "pl", "frame", "self", "tables"])
+def test_sql_sees_no_variable(labels: tl.Labels, name: str) -> None:
+    with pytest.raises(QueryError, match="not found"):
+        labels.sql(f"SELECT * FROM {name}")

@@ -653,7 +653,7 @@ def test_points_of_instances_that_a_query_drops_are_not_read(
         "a.read_csv('{}')",
         "scan_csv('{}')",
         "'{}'",
-        "\"{}\"",
+        '"{}"',
         "tracks, read_csv('{}')",
     ],
 )

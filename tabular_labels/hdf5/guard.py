@@ -354,14 +354,26 @@ def load_json(text: str, path: PathLike, place: str) -> Any:
     """Parse JSON of any size, as deep as the parser goes.
 
     Raises:
-        FileFormatError: It is not JSON, or nested too deeply for the parser.
+        FileFormatError: It is not JSON, nested too deeply for the parser, or holds half
+            a character, which no text can.
     """
     try:
-        return json.loads(text) if text[-1:].isspace() else _parsed(text)
+        value = json.loads(text) if text[-1:].isspace() else _parsed(text)
+        if "\\ud" in text or "\\uD" in text:
+            _require_whole_characters(value, path, place)
+        return value
     except ValueError as error:
         raise broken(path, place, f"no valid JSON ({error})", "JSON") from error
     except RecursionError as error:
         raise _too_deep(path, place) from error
+
+
+def _require_whole_characters(value: object, path: PathLike, place: str) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        found = f"half a character, {error.object[error.start]!r}"
+        raise broken(path, place, found, "text") from error
 
 
 def require_shallow(value: object, path: PathLike, place: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -29,7 +29,7 @@ from tabular_labels.model.arguments import require_type
 from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.video import Video
 from tabular_labels.queries.suggestions import is_unlabeled
-from tabular_labels.relocating import changed_video, relocated_video, renaming
+from tabular_labels.relocating import changed_video
 from tabular_labels.store.catalog_edits import (
     add_video,
     put_tables,
@@ -110,6 +110,8 @@ class LabelsCatalog(LabelsNodes):
     ) -> Video:
         """Change what a video's entry says: where it is, how to open it, its shape.
 
+        `remap_videos` changes the names of many at once.
+
         Args:
             video: The video.
             filename: Where it is now; for a sequence of pictures a list of all. It takes
@@ -158,39 +160,6 @@ class LabelsCatalog(LabelsNodes):
             raise ValueError(message)
         if there is None:
             replace_videos(self._store, {key: new_video})
-
-    def replace_filenames(
-        self,
-        names: Mapping[str, str] | Callable[[str], str] | None = None,
-        *,
-        prefixes: Mapping[str, str] | None = None,
-    ) -> int:
-        """Say where the files of videos are now.
-
-        Args:
-            names: New filenames by old ones, or a function from old to new.
-            prefixes: What filenames begin with, and what instead; the longest that fits
-                counts, and whole parts of a path only.
-
-        Returns:
-            How many videos changed.
-
-        Examples:
-            >>> import tabular_labels as tl
-            >>> labels = tl.Labels(videos=[tl.Video("/lab/a.mp4"), tl.Video("/lab2/b.mp4")])
-            >>> labels.replace_filenames(prefixes={"/lab": "/data"})
-            1
-            >>> [video.filename for video in labels.videos]
-            ['/data/a.mp4', '/lab2/b.mp4']
-        """
-        rename = renaming(names, prefixes)
-        made = {
-            key: relocated_video(video, rename) for key, video in self._objects.video_by_id.items()
-        }
-        changed = {key: video for key, video in made.items() if video is not None}
-        if changed:
-            replace_videos(self._store, changed)
-        return len(changed)
 
     # Suggestions
 

@@ -1,15 +1,15 @@
-"""Other entries for videos: where they are, and what is known of them."""
+"""Another entry for a video: where it is, and what is known of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabular_labels._types import PathLike
 from tabular_labels.model.video import Video
 
-__all__ = ["changed_video", "relocated_video", "renaming"]
+__all__ = ["changed_video"]
 
 FACTS = ("n_frames", "height", "width", "channels", "fps")
 
@@ -61,44 +61,3 @@ def _with_filename(
 
 def _is_list(value: object) -> bool:
     return isinstance(value, list | tuple)
-
-
-def relocated_video(video: Video, rename: Callable[[str], str]) -> Video | None:
-    """Return a free video whose files have other names, None when they have not."""
-    stored = video.plain_backend()
-    for key in ("filename", "filenames"):
-        value = stored.get(key)
-        if isinstance(value, str) and value not in ("", "."):
-            stored[key] = rename(value)
-        elif isinstance(value, list | tuple):
-            stored[key] = [rename(name) for name in value]
-    name = rename(video.filename)
-    if name == video.filename and stored == video.plain_backend():
-        return None
-    return Video(name, stored, **{fact: getattr(video, fact) for fact in FACTS})
-
-
-def renaming(
-    names: Mapping[str, str] | Callable[[str], str] | None, prefixes: Mapping[str, str] | None
-) -> Callable[[str], str]:
-    """Return a function from old to new filenames, see `Labels.replace_filenames`."""
-    if (names is None) == (prefixes is None):
-        message = "expected either `names` or `prefixes`. Pass one of them."
-        raise TypeError(message)
-    if callable(names):
-        return lambda name: os.fspath(names(name))
-    if names is not None:
-        known = {os.fspath(old): os.fspath(new) for old, new in names.items()}
-        return lambda name: known.get(name, name)
-    begins = {os.fspath(old): os.fspath(new) for old, new in (prefixes or {}).items()}
-    longest_first = sorted(begins, key=len, reverse=True)
-
-    def rename(name: str) -> str:
-        for old in longest_first:
-            rest = name[len(old) :]
-            at_end = not rest or old.endswith(("/", "\\")) or rest[0] in "/\\"
-            if name.startswith(old) and at_end:
-                return begins[old] + rest
-        return name
-
-    return rename

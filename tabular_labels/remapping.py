@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from tabular_labels._types import Json, PathLike
 from tabular_labels.errors import MissingExtraError
 from tabular_labels.model.moved import Remap, remap_entry, renamer, split_name
-from tabular_labels.model.objects import Objects
 from tabular_labels.model.video import Video
+from tabular_labels.store.catalog_edits import replace_videos
 from tabular_labels.store.store import Store
 
 __all__ = ["remap_videos", "video_callback"]
@@ -36,7 +32,7 @@ def remap_videos(
             moved[key] = other
             changed[video.filename] = other.filename
     if moved and not dry_run:
-        _replace(store, moved)
+        replace_videos(store, moved)
     return changed
 
 
@@ -57,31 +53,6 @@ def _renamed(video: Video, rename: Callable[[str], str]) -> Video | None:
         return None
     names = ("n_frames", "height", "width", "channels", "fps")
     return Video(filename, backend, **{name: getattr(video, name) for name in names})
-
-
-def _replace(store: Store, moved: dict[int, Video]) -> None:
-    """Put other videos in the place of some, as one step."""
-    objects, catalog = store.objects, store.catalog
-    for video in moved.values():
-        video.freeze()
-    videos = {**objects.video_by_id, **moved}
-    made = Objects(videos, objects.skeleton_by_id, dict(objects.track_by_id))
-    made.aliases = {**objects.aliases, **{objects.video_by_id[key]: key for key in moved}}
-    made.is_shared = False
-    known = catalog.videos["video_id"].to_list()
-    table = catalog.videos.with_columns(
-        pl.Series("filename", [videos[key].filename for key in known], pl.String),
-        pl.Series(
-            "backend",
-            [
-                json.dumps(videos[key].plain_backend()) if key in moved else text
-                for key, text in zip(known, catalog.videos["backend"].to_list(), strict=True)
-            ],
-            pl.String,
-        ),
-    )
-    with store.step():
-        store.put_catalog(replace(catalog, videos=table), made)
 
 
 def video_callback(

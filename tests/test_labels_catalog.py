@@ -153,39 +153,26 @@ def test_a_replaced_video_hands_its_frames_on() -> None:
     assert labels.videos == [a, b]
 
 
-def test_filenames_are_replaced_by_name_by_prefix_and_by_function() -> None:
+def test_pictures_of_a_sequence_are_renamed_together() -> None:
     pictures = tl.Video.from_image_filenames(["lab/1.png", "lab/2.png"])
-    videos = [
-        tl.Video.from_filename("lab/a.mp4"),
-        tl.Video("label/b.mp4"),
-        pictures,
-        tl.Video("pkg.slp", {"filename": ".", "dataset": "video0/video"}),
-    ]
-    labels = tl.Labels(videos=videos)
-    assert labels.replace_filenames({"lab/a.mp4": "c.mp4"}) == 1
-    assert labels.videos[0].backend["filename"] == "c.mp4"
-    labels.undo()
-    assert labels.replace_filenames(prefixes={"lab": "data", "lab/2": "x", "lab/": "best/"}) == 2
-    assert [v.filename for v in labels.videos] == [
-        "best/a.mp4",
-        "label/b.mp4",
-        "best/1.png",
-        "pkg.slp",
-    ]
-    assert labels.videos[2].backend["filenames"] == ["best/1.png", "best/2.png"]
-    assert labels.replace_filenames(lambda name: name) == 0
-    assert labels.replace_filenames(str.upper) == 4
-    assert labels.videos[3].backend["filename"] == "."
-    with pytest.raises(TypeError, match="either"):
-        labels.replace_filenames()
+    labels = tl.Labels(videos=[pictures, tl.Video("b.mp4")])
     with pytest.raises(ValueError, match="one filename for 2 pictures"):
-        labels.update_video(2, "one.png")
-    made = labels.update_video(2, ["x.png", "y.png", "z.png"])
-    assert (made.filename, list(made.backend["filenames"])) == (
-        "x.png",
-        ["x.png", "y.png", "z.png"],
-    )
+        labels.update_video(0, "one.png")
+    names = ["x.png", "y.png", "z.png"]
+    made = labels.update_video(0, names)
+    assert (made.filename, list(made.backend["filenames"])) == ("x.png", names)
     assert labels.update_video(1, backend={"filename": "q.h5", "dataset": "d"}).filename == "q.h5"
+
+
+def test_a_remapped_video_is_known_by_both_objects_after_undo() -> None:
+    labels, a, _ = project()
+    labels.remap_videos({"lab": "data"})
+    new = labels.videos[0]
+    assert new.filename == "data/a.mp4"
+    assert labels.find(a) == labels.find(new)
+    labels.undo()
+    assert labels.videos[0] is a
+    assert len(labels.find(new)) == 2
 
 
 # Suggestions

@@ -11,7 +11,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.layout import NodeMap, columns_to_lay_out, lay_out
 from tabular_labels.model.offsets import offsets_of_counts, ranges
-from tabular_labels.model.source import Counts, Source
+from tabular_labels.model.source import Counts, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
 __all__ = ["MergedSource", "Parent", "SourceBuilder"]
@@ -86,6 +86,9 @@ class MergedSource:
     ) -> pl.DataFrame:
         """Read from each source what it has, and put it in order."""
         assert part is not None, "merged structures name their origins"
+        in_memory = self._in_memory(part, start, count, columns)
+        if in_memory is not None:
+            return in_memory
         numbers = np.unique(part).tolist() or [0]
         tables = []
         for number in numbers if self.origins else ():
@@ -96,6 +99,30 @@ class MergedSource:
         if not tables:
             return LabelTables().points.select(columns)
         return _interleave(tables, np.searchsorted(numbers, part), count)
+
+    def _in_memory(
+        self, part: IntArray, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame | None:
+        """Join long runs of tables in memory, so that points are copied once; else None."""
+        tables = [
+            origin.source.tables.points
+            for origin in self.origins
+            if isinstance(origin.source, MemorySource) and origin.nodes is None
+        ]
+        if not len(part) or len(tables) < len(self.origins):
+            return None
+        breaks = (part[1:] != part[:-1]) | (start[1:] != start[:-1] + count[:-1])
+        first = np.append(0, np.flatnonzero(breaks) + 1)
+        if len(first) * _LONG > len(part):
+            return None
+        lengths = np.add.reduceat(count, first).tolist()
+        pieces = list(zip(part[first].tolist(), start[first].tolist(), lengths, strict=True))
+        return pl.DataFrame(
+            [
+                pl.concat([tables[t][name].slice(at, n) for t, at, n in pieces], rechunk=True)
+                for name in columns
+            ]
+        )
 
     def _read(
         self, origin: _Origin, start: IntArray, count: IntArray, columns: Sequence[str]

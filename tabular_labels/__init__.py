@@ -2,10 +2,8 @@
 
 from tabular_labels.data_cache import LabelsDataCache
 from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning
-from tabular_labels.exchange import (
-    read_analysis,
-    read_csv,
-    read_json,
+from tabular_labels.exchange import read_analysis, read_csv, read_json
+from tabular_labels.exporting import (
     write_analysis,
     write_analysis_csv,
     write_csv,

@@ -14,12 +14,12 @@ import polars as pl
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import LeftOutWarning, UntrackedInstancesWarning
-from tabular_labels.files import refuse_to_replace
 from tabular_labels.model.objects import Objects, catalog_tables
 from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.model.tables import Catalog, LabelTables
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
+from tabular_labels.origins import refuse_to_replace
 from tabular_labels.queries.analysis import (
     AnalysisBlock,
     AnalysisLayout,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from tabular_labels._types import PathLike
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.origins import refuse_to_replace, tables_to_replace
 from tabular_labels.store.derived import DerivedSource
 from tabular_labels.store.merged import MergedSource
 from tabular_labels.store.snapshot import Snapshot
@@ -27,10 +28,8 @@ __all__ = [
     "open_source",
     "project_at",
     "read_tables",
-    "refuse_to_replace",
     "rows_to_write",
     "save_snapshot",
-    "tables_to_replace",
     "with_suffix",
 ]
 
@@ -201,31 +200,6 @@ def project_at(path: PathLike) -> ParquetSource | None:
     from tabular_labels.io.parquet_scan import open_parquet
 
     return open_parquet(path)
-
-
-def tables_to_replace(snapshot: Snapshot, path: PathLike) -> LabelTables:
-    """Read everything, for a file that may replace another.
-
-    Raises:
-        ValueError: It would replace the file that scanned labels are read from.
-    """
-    refuse_to_replace(snapshot, path)
-    return snapshot.tables()
-
-
-def refuse_to_replace(snapshot: Snapshot, path: PathLike) -> None:
-    """Raise when a path is the file that scanned labels are read from.
-
-    Raises:
-        ValueError: It is.
-    """
-    origin = snapshot.source.origin
-    if origin is not None and Path(path).exists() and Path(origin).samefile(path):
-        message = (
-            f"{path}: found the file that these scanned labels are read from, expected another. "
-            "Write elsewhere, or write `labels.collect()`, which no longer needs the file."
-        )
-        raise ValueError(message)
 
 
 def with_suffix(path: PathLike, default_suffix: str) -> Path:

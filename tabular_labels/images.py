@@ -25,13 +25,13 @@ from tabular_labels.errors import (
     ProjectExistsError,
     UnmodelledDataWarning,
 )
-from tabular_labels.files import tables_to_replace
 from tabular_labels.model.backends import HDF5Video
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.pictures import EncodedPictures, PictureFormat
 from tabular_labels.model.pixels import Image
 from tabular_labels.model.video import Video
+from tabular_labels.origins import tables_to_replace
 from tabular_labels.queries.find import user_frame_rows
 from tabular_labels.queries.samples import Samples, user_samples
 from tabular_labels.store.snapshot import Snapshot

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import FloatArray, Json, PathLike
+from tabular_labels.exporting import write_analysis, write_analysis_csv
 from tabular_labels.labels_split import LabelsSplit
 from tabular_labels.model.moved import Remap
 from tabular_labels.model.skeleton import Skeleton
@@ -163,9 +164,7 @@ class LabelsFormats(LabelsSplit):
         Source:
             ``Labels.export``, which wrote the first video only.
         """
-        from tabular_labels.exchange import write_analysis
-
-        return write_analysis(self, filename, **options)  # type: ignore[arg-type]  # only Labels is made
+        return write_analysis(self, filename, **options)
 
     def export_csv(self, filename: PathLike, **options: Any) -> list[Path]:
         """Write analysis files as CSV, see `write_analysis_csv`.
@@ -173,9 +172,7 @@ class LabelsFormats(LabelsSplit):
         Source:
             ``Labels.export_csv``, which wrote the first video only.
         """
-        from tabular_labels.exchange import write_analysis_csv
-
-        return write_analysis_csv(self, filename, **options)  # type: ignore[arg-type]  # only Labels is made
+        return write_analysis_csv(self, filename, **options)
 
     @classmethod
     def from_polars(

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from tabular_labels._types import PathLike
-from tabular_labels.files import VideoSearch, project_at, rows_to_write, tables_to_replace
+from tabular_labels.files import VideoSearch, project_at, rows_to_write
 from tabular_labels.labels import Labels
+from tabular_labels.origins import tables_to_replace
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = [

@@ -10,8 +10,8 @@ import polars as pl
 
 from tabular_labels._types import IntArray, Level, PathLike
 from tabular_labels.errors import QueryError
-from tabular_labels.files import refuse_to_replace
 from tabular_labels.levels import LevelReader
+from tabular_labels.origins import refuse_to_replace
 from tabular_labels.queries.places import instances_of_frames
 from tabular_labels.store.snapshot import Snapshot
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, cast, get_args
 
+from tabular_labels.charting import bin_coverage, bin_frame_scores, bin_node_scores
 from tabular_labels.drawing import Colouring, draw_frame
 from tabular_labels.errors import UnknownFrameError
 from tabular_labels.labels_core import VideoLike
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["LabelsPlot"]
+
+_By: TypeAlias = Literal["node", "frame"]
 
 
 class LabelsPlot(LabelsImages):
@@ -90,6 +93,70 @@ class LabelsPlot(LabelsImages):
         from tabular_labels.plot.occupancy import plot_occupancy
 
         return plot_occupancy(self.occupancy(), max_videos=max_videos)
+
+    def plot_scores(self, by: _By = "node", *, max_videos: int = 12) -> Figure:
+        """Draw how scores are spread: those of points by node, or of instances over time.
+
+        Every score is counted, in bins; user instances have none. Scores of missing and
+        invisible points are left out. Medians and percentiles are exact to one of 256 levels.
+
+        Args:
+            by: ``"node"``: scores of points, a row for each node. ``"frame"``: scores of
+                instances along the frame index, a panel for each video.
+            max_videos: Panels to draw; the title says how many videos are left out.
+
+        Returns:
+            A matplotlib figure.
+
+        Raises:
+            ValueError: ``by`` is neither.
+            MissingExtraError: matplotlib is not installed.
+            ForkedProcessError: In a forked process.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> fly = tl.Skeleton(["head"])
+            >>> guess = tl.PredictedInstance(fly, [[1, 2, 0.5]], 0.25)
+            >>> labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), 3, [guess])])
+            >>> labels.plot_scores().axes[0].get_title(loc="right")
+            '1 point'
+        """
+        from tabular_labels.plot.scores import plot_frame_scores, plot_node_scores
+
+        if by not in get_args(_By):
+            message = f"found by={by!r}, expected 'node' or 'frame'. Use one of those."
+            raise ValueError(message)
+        if by == "node":
+            return plot_node_scores(bin_node_scores(self._snapshot))
+        return plot_frame_scores(bin_frame_scores(self._snapshot), max_videos=max_videos)
+
+    def plot_coverage(self, *, max_videos: int = 12) -> Figure:
+        """Draw in which part of the instances each node is visible and has coordinates.
+
+        A panel for each video, a row for each node, frames along the axis in bins; the
+        share over all frames stands at the right. User and predicted instances count
+        alike; ``labels.filter(instances=...)`` chooses.
+
+        Args:
+            max_videos: Panels to draw; the title says how many videos are left out.
+
+        Returns:
+            A matplotlib figure.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+            ForkedProcessError: In a forked process.
+
+        Examples:
+            >>> import tabular_labels as tl
+            >>> fly, gone = tl.Skeleton(["head", "tail"]), [float("nan")] * 2
+            >>> frame = tl.LabeledFrame(tl.Video("a.mp4"), 3, [tl.Instance(fly, [[1, 2], gone])])
+            >>> [text.get_text() for text in tl.Labels([frame]).plot_coverage().axes[0].texts]
+            ['100 %', '0 %']
+        """
+        from tabular_labels.plot.coverage import plot_coverage
+
+        return plot_coverage(bin_coverage(self._snapshot), max_videos=max_videos)
 
     def _frame_to_draw(self, frame: Any) -> LabeledFrame:
         if isinstance(frame, LabeledFrame):

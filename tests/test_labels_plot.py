@@ -123,3 +123,36 @@ def test_labels_without_frames_draw_empty_pictures() -> None:
     assert [text.get_text() for text in axis.texts] == ["no tracked instances"]
     with pytest.raises(UnknownFrameError):
         tl.Labels().plot()
+
+
+def test_scores_and_coverage_say_what_was_counted() -> None:
+    labels = labels_of("none.mp4")
+    (axis,) = labels.plot_scores().axes
+    assert axis.get_title(loc="right") == "5 points"
+    assert [t.get_text() for t in axis.get_yticklabels()][:2] == ["fly: head", "fly: tail"]
+    (axis,) = labels.plot_coverage().axes
+    assert [t.get_text() for t in axis.texts] == ["100 %", "67 %", "100 %", "100 %", "100 %"]
+    (axis,) = labels.plot_scores("frame").axes
+    assert axis.get_title(loc="left") == "none.mp4"
+    with pytest.raises(ValueError, match="by='track', expected 'node' or 'frame'"):
+        labels.plot_scores("track")  # type: ignore[arg-type]  # on purpose
+
+
+def test_empty_labels_have_charts_that_say_so() -> None:
+    for figure, text in (
+        (tl.Labels().plot_scores(), "no points with scores"),
+        (tl.Labels().plot_scores("frame"), "no instances with scores"),
+        (tl.Labels().plot_coverage(), "no instances with nodes"),
+    ):
+        assert [t.get_text() for t in figure.axes[0].texts] == [text]
+
+
+def test_videos_beyond_the_limit_are_counted_in_the_title() -> None:
+    guess = tl.PredictedInstance(FLY, [[1, 2, 0.5], [3, 4, 0.5]], 0.5)
+    frames = [tl.LabeledFrame(tl.Video(f"{k}.mp4"), 0, [guess.copy()]) for k in range(5)]
+    for figure in (
+        tl.Labels(frames).plot_coverage(max_videos=2),
+        tl.Labels(frames).plot_scores("frame", max_videos=2),
+    ):
+        assert len(figure.axes) == 2
+        assert "the first 2 of 5 videos" in figure.get_suptitle()

@@ -201,7 +201,7 @@ def _queries(bench: Bench) -> None:
     _edit_scattered(edited, n)
     points: dict[str, Callable[[tl.Labels], Any]] = {
         "mean of points": lambda labels: _mean(labels.tables.points),
-        "number of frames": lambda labels: _frames(labels.tables.instances),
+        "instances by video and kind": lambda labels: _by_kind(labels.tables.instances),
     }
     for name, ask in points.items():
         bench.compare(
@@ -226,8 +226,9 @@ def _mean(points: pl.LazyFrame) -> pl.DataFrame:
     return points.select(pl.col("x", "y").floor().sum(), pl.col("visible").sum()).collect()
 
 
-def _frames(instances: pl.LazyFrame) -> pl.DataFrame:
-    return instances.select(pl.col("frame_idx", "frame_id").sum(), n=pl.len()).collect()
+def _by_kind(instances: pl.LazyFrame) -> pl.DataFrame:
+    counts = instances.group_by("video_id", "kind").agg(pl.len(), pl.col("frame_id").sum())
+    return counts.sort("video_id", "kind").collect()
 
 
 def _fold(bench: Bench) -> None:

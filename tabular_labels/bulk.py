@@ -72,8 +72,22 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
 
 def _places(structure: Structure, rows: BoolArray | IntArray) -> IntArray:
     """Pack the places of some frames."""
-    chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.unique(rows)
-    return np.unique(packed_places(structure.frames[chosen]).astype(np.int64))
+    chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else _ascending(rows.astype(np.int64))
+    # Frames stand in the order of their places.
+    return _without_repeats(packed_places(structure.frames[chosen]).astype(np.int64))
+
+
+def _ascending(rows: IntArray) -> IntArray:
+    is_sorted = bool((rows[1:] >= rows[:-1]).all())
+    return _without_repeats(rows if is_sorted else np.sort(rows))
+
+
+def _without_repeats(numbers: IntArray) -> IntArray:
+    """Leave out what equals its neighbour: much faster than `np.unique`."""
+    is_first = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=is_first[1:])
+    chosen: IntArray = numbers[is_first]
+    return chosen
 
 
 def _kept_handles(handles: Handles, kept: BoolArray) -> Handles:

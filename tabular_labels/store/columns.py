@@ -33,7 +33,7 @@ __all__ = [
 BLOCK_INSTANCES = 512
 BLOCKS_KEPT = 64
 # In memory a block is a view of the columns; only looking at their nulls takes time.
-MEMORY_BLOCK_INSTANCES = 1024
+MEMORY_BLOCK_INSTANCES = 2048
 
 
 class FrameColumns:

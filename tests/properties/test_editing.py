@@ -1152,7 +1152,7 @@ def run(examples: int, steps: int) -> None:
 
 
 def test_any_edits_do_what_they_do_to_lists() -> None:
-    run(40, 20)
+    run(30, 16)
 
 
 @pytest.mark.slow

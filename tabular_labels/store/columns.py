@@ -34,6 +34,7 @@ BLOCK_INSTANCES = 512
 BLOCKS_KEPT = 64
 # In memory a block is a view of the columns; only looking at their nulls takes time.
 MEMORY_BLOCK_INSTANCES = 2048
+_ALL_COLUMNS = ("x", "y", "visible", "complete", "score")
 
 
 class FrameColumns:
@@ -145,6 +146,7 @@ class PointBlocks:
     ) -> None:
         self._offsets = offsets.data
         self._read = read
+        self._in_memory = in_memory
         self._step = MEMORY_BLOCK_INSTANCES if in_memory else BLOCK_INSTANCES
         self._kept = len(offsets) if in_memory else BLOCKS_KEPT
         self._blocks: dict[int, PointBlock] = {}
@@ -161,7 +163,7 @@ class PointBlocks:
     def _load(self, number: int) -> PointBlock:
         first = number * self._step
         last = min(first + self._step, len(self._offsets) - 1)
-        table = self._read(first, last, ("x", "y", "visible", "complete", "score"))
+        table = self._read(first, last, _ALL_COLUMNS)
         cache: dict[str, FloatArray | BoolArray] = {}
 
         def column(name: str) -> FloatArray | BoolArray:
@@ -199,6 +201,25 @@ class PointBlocks:
         if invisible_as_nan and block.visible is not None:
             out[~block.visible[start:stop]] = np.nan
         return out
+
+    def read_one(self, row: int) -> tuple[FloatArray, BoolArray, BoolArray, FloatArray]:
+        """Return all values of one instance, to be changed by whoever asked.
+
+        Returns:
+            Coordinates ``(n_nodes, 2)`` and scores ``(n_nodes,)``, float64, NaN = missing;
+            between them ``visible`` and ``complete``, bool ``(n_nodes,)``.
+        """
+        if not self._in_memory or row // self._step in self._blocks:
+            visible = np.array(self.values(row, "visible"), np.bool_)
+            complete = np.array(self.values(row, "complete"), np.bool_)
+            score = np.array(self.values(row, "score"), np.float64)
+            return self.xy(row, invisible_as_nan=False), visible, complete, score
+        # A block costs more than this one instance, whose neighbours may never be asked for.
+        table = self._read(row, row + 1, _ALL_COLUMNS)
+        x, y, visible, complete, score = (
+            table[name].to_numpy(writable=True) for name in _ALL_COLUMNS
+        )
+        return np.column_stack((x, y)), visible, complete, score
 
     def values(self, row: int, name: str) -> FloatArray | BoolArray:
         """Return one point column of one instance, shape ``(n_nodes,)``, NaN = missing."""

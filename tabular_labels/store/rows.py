@@ -440,13 +440,7 @@ class Rows:
         values = self._values(handle)
         if values is not None:
             return values
-        row, points = self._row(handle), self.base.points
-        return PointValues(
-            points.xy(row, invisible_as_nan=False),
-            np.array(points.values(row, "visible"), np.bool_),
-            np.array(points.values(row, "complete"), np.bool_),
-            np.array(points.values(row, "score"), np.float64),
-        )
+        return PointValues(*self.base.points.read_one(self._row(handle)))
 
     def xy(self, handle: int, *, invisible_as_nan: bool = True) -> FloatArray:
         """Return an instance's coordinates, ``(n_nodes, 2)``."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, cast, get_args
 
+from tabular_labels._types import PathLike
 from tabular_labels.charting import bin_coverage, bin_frame_scores, bin_node_scores
 from tabular_labels.drawing import Colouring, draw_frame
 from tabular_labels.errors import UnknownFrameError
 from tabular_labels.labels_core import VideoLike
 from tabular_labels.labels_images import LabelsImages
 from tabular_labels.model.arguments import as_index
+from tabular_labels.rendering import Progress, render_clip
 from tabular_labels.views import LabeledFrame
 
 if TYPE_CHECKING:
@@ -157,6 +159,66 @@ class LabelsPlot(LabelsImages):
         from tabular_labels.plot.coverage import plot_coverage
 
         return plot_coverage(bin_coverage(self._snapshot), max_videos=max_videos)
+
+    def render(
+        self,
+        path: PathLike,
+        video: VideoLike = 0,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        fps: float | None = None,
+        scale: float = 1.0,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write a clip of a video with skeletons, nodes and tracks drawn into the pictures.
+
+        Every frame of the range is in the clip, also those without labels. Colours, and
+        what is drawn, are those of `plot`. One picture is in memory at a time; the file
+        appears when it is whole, and an existing one is replaced.
+
+        Args:
+            path: The clip, ending in ``.mp4``, ``.mkv``, ``.mov`` or ``.avi``.
+            video: A `Video`, its place in `videos`, or its filename.
+            start: First frame index; the first labelled frame without.
+            stop: One past the last; one past the last labelled frame without.
+            fps: Frames per second; those of the video without.
+            scale: Size of the clip relative to the video; odd sizes lose a row or column.
+            progress: Called with frames done and in all.
+
+        Returns:
+            The number of frames written.
+
+        Raises:
+            UnknownVideoError: The video is not of these labels.
+            NothingToExportError: There are no frames between start and stop.
+            MissingVideoError: The video's file is not there.
+            FileFormatError: The video is damaged or ends before a frame, or the clip's
+                name has no known suffix.
+            MissingExtraError: matplotlib is not installed.
+
+        Examples:
+            >>> import tempfile
+            >>> import numpy as np
+            >>> import tabular_labels as tl
+            >>> video = tl.Video.from_numpy(np.zeros((9, 32, 48, 1), np.uint8))
+            >>> fly = tl.Skeleton(["head"])
+            >>> frame = tl.LabeledFrame(video, 3, [tl.Instance(fly, [[10, 20]])])
+            >>> tl.Labels([frame]).render(tempfile.mkdtemp() + "/clip.mp4", start=1, stop=6)
+            5
+        """
+        own = self._objects.video_by_id[self._require_video(video)]
+        return render_clip(
+            path,
+            own,
+            self.find(own),
+            Colouring(self.tracks),
+            start=start,
+            stop=stop,
+            fps=fps,
+            scale=scale,
+            progress=progress,
+        )
 
     def _frame_to_draw(self, frame: Any) -> LabeledFrame:
         if isinstance(frame, LabeledFrame):

@@ -1,0 +1,92 @@
+"""Pictures and clips of a labels file, for the commands `plot` and `render`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+import tabular_labels as tl
+from tabular_labels.cli.demo_pictures import choose_frame
+from tabular_labels.cli.edge import UserError
+from tabular_labels.cli.summary import open_labels
+from tabular_labels.io.detect import detect_format
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["open_with_videos", "require_new", "save_drawing", "show_video"]
+
+
+def open_with_videos(path: Path, folders: list[Path]) -> tl.Labels:
+    """Open labels; videos that moved are looked for in folders, and beside the file."""
+    form = detect_format(path)
+    labels = open_labels(path) if form in ("slp", "parquet") else tl.load_file(path)
+    places = [*folders, path.absolute().parent]
+    for place, video in enumerate(labels.videos):
+        last = PureWindowsPath(video.filename).name  # splits at either kind of slash
+        if last and "filenames" not in video.backend and not video.exists():
+            found = next((folder / last for folder in places if (folder / last).exists()), None)
+            if found is not None:
+                labels.update_video(place, found)  # in memory only
+    return labels
+
+
+def require_new(path: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a file that is there, or to write where no folder is.
+
+    Raises:
+        UserError: So it is.
+    """
+    if not path.absolute().parent.is_dir():
+        message = f"{path}: its folder does not exist. Make the folder first."
+        raise UserError(message)
+    if path.exists() and not overwrite:
+        message = f"{path}: found a file there. Choose another name, or add --overwrite."
+        raise UserError(message)
+
+
+def show_video(labels: tl.Labels, video: int) -> tl.Video:
+    """Return a video by its place.
+
+    Raises:
+        UserError: There is none.
+    """
+    if not 0 <= video < len(labels.videos):
+        n_videos = len(labels.videos)
+        message = f"found --video {video}, expected 0 to {n_videos - 1}: there are {n_videos}."
+        raise UserError(message)
+    return labels.videos[video]
+
+
+def save_drawing(
+    labels: tl.Labels, kind: str, path: Path, *, video: int, frame_idx: int | None, dpi: float
+) -> None:
+    """Draw one of the pictures into a file.
+
+    Raises:
+        UserError: There is no frame to draw.
+        MissingExtraError: matplotlib is not installed.
+        FileFormatError: The name's suffix is none of a picture.
+    """
+    from tabular_labels.plot.canvas import save_figure
+
+    save_figure(_draw(labels, kind, video, frame_idx), path, dpi=dpi)
+
+
+def _draw(labels: tl.Labels, kind: str, video: int, frame_idx: int | None) -> Figure:
+    charts: dict[str, Callable[[], Figure]] = {
+        "occupancy": labels.plot_occupancy,
+        "scores": labels.plot_scores,
+        "score-time": lambda: labels.plot_scores("frame"),
+        "coverage": labels.plot_coverage,
+    }
+    if kind in charts:
+        return charts[kind]()
+    if frame_idx is not None:
+        return labels.plot((show_video(labels, video), frame_idx))
+    frame = choose_frame(labels)
+    if frame is None:
+        message = "found no frames to draw, expected at least one. Draw another kind of picture."
+        raise UserError(message)
+    return labels.plot(frame)

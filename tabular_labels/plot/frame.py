@@ -46,7 +46,8 @@ def plot_frame(
         xy: float (n_instances, n_nodes, 2): pixels, x right, y down, the centre of the
             first pixel at (0, 0); NaN = missing.
         edges: int (n_edges, 2), pairs of node numbers.
-        node_names: One per node; written beside the nodes of the largest instance.
+        node_names: One per node; written beside the nodes of the largest instance, as far as
+            there is room.
         track_names: One per instance; None = untracked. Default: all untracked.
         colour_numbers: One per instance, such as track numbers, so that a track keeps its
             colour from frame to frame. Default: the order of the instances.
@@ -204,23 +205,48 @@ def _name_nodes(axis: Axes, xy: FloatArray, node_names: Sequence[str]) -> None:
     largest = int(np.argmax(spread))
     points = xy[largest]
     middle = points[known[largest]].mean(axis=0)
-    for point, name, is_known in zip(points, node_names, known[largest], strict=False):
-        if not is_known:
+    named = [k for k in range(min(len(points), len(node_names))) if known[largest][k]]
+    size = 8 if len(named) <= 14 else 6.5
+    taken: list[_Limits] = []
+    # From the tips inwards: names of crowded nodes in the middle are left out.
+    for k in sorted(named, key=lambda k: -float(np.abs(points[k] - middle).sum())):
+        right, above = bool(points[k, 0] >= middle[0]), bool(points[k, 1] < middle[1])
+        name = name_text(node_names[k], 18)
+        box = _name_box(axis, points[k], len(name) * size, size, right=right, above=above)
+        if any(_overlap(box, other) for other in taken):
             continue
-        right = point[0] >= middle[0]
+        taken.append(box)
         text = axis.annotate(
-            name_text(name, 18),
-            (float(point[0]), float(point[1])),
-            (7 if right else -7, 5 if point[1] < middle[1] else -5),
+            name,
+            (float(points[k, 0]), float(points[k, 1])),
+            (7 if right else -7, 5 if above else -5),
             textcoords="offset points",
             ha="left" if right else "right",
-            va="bottom" if point[1] < middle[1] else "top",
-            fontsize=8,
+            va="bottom" if above else "top",
+            fontsize=size,
             color=INK,
             zorder=5,
             clip_on=True,
         )
         text.set_path_effects([effects.withStroke(linewidth=2.2, foreground="white", alpha=0.85)])
+
+
+def _name_box(
+    axis: Axes, point: FloatArray, letters: float, size: float, *, right: bool, above: bool
+) -> _Limits:
+    """Estimate where a name will stand, in pixels of the picture."""
+    width, height = axis.get_figure(root=True).get_size_inches() * 72  # type: ignore[union-attr]  # it has one
+    (left, limit), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    pixels = max(abs(limit - left) / width, abs(bottom - top) / height)  # per point, about
+    x, y = float(point[0]), float(point[1])
+    x0 = x + 7 * pixels if right else x - (7 + 0.6 * letters) * pixels
+    y0 = y - (5 + size) * pixels if above else y + 5 * pixels
+    return _Limits(x0, y0, x0 + 0.6 * letters * pixels, y0 + size * pixels)
+
+
+def _overlap(one: _Limits, other: _Limits) -> bool:
+    beside = one.right <= other.left or other.right <= one.left
+    return not (beside or one.bottom <= other.top or other.bottom <= one.top)
 
 
 def _draw_legend(

@@ -63,9 +63,15 @@ def test_users_and_predicted_instances_look_different() -> None:
 
 def test_node_names_stand_beside_the_known_nodes_of_the_largest_instance() -> None:
     (axis,) = plot_frame(IMAGE, XY, node_names=["a", "b", "c"]).axes
-    assert [text.get_text() for text in axis.texts] == ["a", "b", "c"]
+    assert sorted(text.get_text() for text in axis.texts) == ["a", "b", "c"]
     (axis,) = plot_frame(IMAGE, XY[:1], node_names=["a", "b", "c"]).axes
-    assert [text.get_text() for text in axis.texts] == ["a", "b"]
+    assert sorted(text.get_text() for text in axis.texts) == ["a", "b"]
+
+
+def test_names_that_would_overlap_are_left_out() -> None:
+    xy = np.array([[[10.0, 10.0], [90.0, 90.0], [89.5, 89.5]]])
+    (axis,) = plot_frame(IMAGE, xy, node_names=["far away", "tip", "behind"]).axes
+    assert sorted(text.get_text() for text in axis.texts) == ["far away", "tip"]
 
 
 def test_small_animals_get_a_close_up() -> None:

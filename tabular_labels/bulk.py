@@ -197,19 +197,26 @@ def _moved(
     return made.frames, moved, made
 
 
-def replace_instances(store: Store, instances: pl.DataFrame, rows: IntArray | None = None) -> None:
+def replace_instances(
+    store: Store,
+    instances: pl.DataFrame,
+    rows: IntArray | None = None,
+    *,
+    only_tracks: bool = False,
+) -> None:
     """Give the instances of the snapshot of now other values; rows and keys stay.
 
     Args:
         store: The labels' rows.
         instances: In-memory columns of all instances.
         rows: Which of them differ; None when that is not known.
+        only_tracks: Whether nothing but the tracks differs.
     """
     folded = store.folded
     structure = folded.snapshot.structure
     places = None if rows is None else _places(structure, frame_rows(structure, rows))
     with store.step():
-        snapshot = folded.snapshot.with_instances(instances)
+        snapshot = folded.snapshot.with_instances(instances, only_tracks=only_tracks)
         store.rebase(Folded(snapshot, folded.frames, folded.instances), places)
 
 

@@ -57,7 +57,8 @@ def swap_tracks(
     changed = _swapped(track, idx, new, old, pseudo)
     differing = np.flatnonzero(changed != track) + begin
     if len(differing):
-        replace_instances(store, with_tracks(instances, begin, end, changed), differing)
+        swapped = with_tracks(instances, begin, end, changed)
+        replace_instances(store, swapped, differing, only_tracks=True)
 
 
 def _swap_in_frame(store: Store, frame: int, new: int, old: int | None, pseudo: int | None) -> None:
@@ -99,7 +100,7 @@ def move_tracks(store: Store, keys: Sequence[int], to: int | None) -> int:
     if not is_meant.any():
         return 0
     changed = np.where(is_meant, NONE if to is None else to, track)
-    replace_instances(store, with_tracks(instances, 0, len(track), changed))
+    replace_instances(store, with_tracks(instances, 0, len(track), changed), only_tracks=True)
     return int(is_meant.sum())
 
 

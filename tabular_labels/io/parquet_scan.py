@@ -371,8 +371,9 @@ class ParquetSource:
         shards = self.manifest.shards
         if base is None:
             with self._reading([file for shard in shards for file in shard.files()[:2]]):
-                frames, instances = pl.collect_all(
-                    [_in_memory(self._scan(shards, name), name) for name in ("frames", "instances")]
+                frames, instances = (
+                    _by_column(_in_memory(self._scan(shards, name), name), name)
+                    for name in ("frames", "instances")
                 )
             base = Structure(frames, instances, self.catalog.n_nodes)
             if not self._n_deltas:
@@ -596,6 +597,12 @@ def _in_memory(plan: pl.LazyFrame, table: str) -> pl.LazyFrame:
     plan = plan.select(list(columns))
     # After Parquet zeros lie under the nulls; buffers are read without the mask.
     return plan.with_columns(pl.col(floats).fill_null(float("nan")).fill_nan(None))
+
+
+def _by_column(plan: pl.LazyFrame, table: str) -> pl.DataFrame:
+    """Read one column after the other, each into one piece, so that none is there twice."""
+    names = TABLES[table].memory_columns
+    return pl.DataFrame([plan.select(name).collect().to_series().rechunk() for name in names])
 
 
 def _nan_backed(table: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
-from tabular_labels.model.buffers import any_hidden, float_columns, float_values, key_values
+from tabular_labels.model.buffers import any_hidden, float_columns, float_values, narrow_keys
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.tables import Structure
 
@@ -85,13 +86,19 @@ class InstanceColumns:
         instances = structure.instances
         self.instance_id = instances["instance_id"].to_numpy().data
         self.skeleton_id = instances["skeleton_id"].to_numpy().data
-        self.track_id = key_values(instances["track_id"]).data
+        self.track_id = narrow_keys(instances["track_id"]).data
         self.kind = instances["kind"].to_physical().to_numpy().data
         self.score = float_values(instances["score"]).data
         self.tracking_score = float_values(instances["tracking_score"]).data
         self.point_start = structure.point_offsets.data
         self._ids = instances["instance_id"].to_numpy()
         self._from_predicted = instances["from_predicted"]
+
+    def with_tracks(self, instances: pl.DataFrame) -> InstanceColumns:
+        """Return the buffers of the same instances on other tracks; the rest is shared."""
+        made = copy(self)
+        made.track_id = narrow_keys(instances["track_id"]).data
+        return made
 
     def source_row(self, row: int) -> int | None:
         """Return the row of the prediction an instance was made from, or None."""

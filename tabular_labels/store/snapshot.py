@@ -215,8 +215,13 @@ class Snapshot:
         """Hold the same rows, with some points missing; shape ``(n_points,)``."""
         return self._derived(HiddenPointsSource(self.source, self.structure, hidden))
 
-    def with_instances(self, instances: pl.DataFrame) -> Snapshot:
-        """Hold the same rows with other values of instances; keys and skeletons stay."""
+    def with_instances(self, instances: pl.DataFrame, *, only_tracks: bool = False) -> Snapshot:
+        """Hold the same rows with other values of instances; keys and skeletons stay.
+
+        Args:
+            instances: In-memory columns.
+            only_tracks: Whether nothing but the tracks differs.
+        """
         old = self.structure
         structure = Structure(old.frames, instances, old.n_nodes, old.part, old.point_start)
         structure.with_offsets(old.instance_offsets, old.point_offsets)
@@ -226,6 +231,9 @@ class Snapshot:
         else:
             made = Snapshot(DerivedSource(self.source, structure))
         made._made.update({k: v for k, v in self._made.items() if k in _OF_FRAMES})
+        columns = self._made.get("instances")
+        if only_tracks and columns is not None:
+            made._made["instances"] = columns.with_tracks(instances)
         return made
 
     def with_points(self, rows: IntArray, points: pl.DataFrame) -> Snapshot:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tabular_labels.errors import DanglingReferenceWarning
-from tabular_labels.geometry import InstanceGeometry
+from tabular_labels.frame_instances import checked_instances
 from tabular_labels.model.arguments import require_index, require_type
 from tabular_labels.model.checks import FRAME_IDX_STOP
 from tabular_labels.model.track import Track
@@ -243,7 +243,7 @@ def set_instances(store: Store, frame: int, wanted: Iterable[Any], of: Any = Non
     Warns:
         DanglingReferenceWarning: Links to predictions that are not of these labels.
     """
-    instances = _checked(wanted)
+    instances = checked_instances(wanted)
     record = store.frame_record(frame)
     mine = set(record.instances)
     handles: list[int] = []
@@ -274,18 +274,6 @@ def set_instances(store: Store, frame: int, wanted: Iterable[Any], of: Any = Non
 
 def _is_taken(instance: Any, fresh: Sequence[tuple[int, Any, Any]]) -> bool:
     return any(taken is instance for _, _, taken in fresh)
-
-
-def _checked(instances: Iterable[Any]) -> list[Any]:
-    found = list(instances)
-    for instance in found:
-        if not isinstance(instance, InstanceGeometry):
-            message = (
-                f"instance of a frame: found {type(instance).__name__} {instance!r:.60}, expected "
-                "an Instance. Pass `Instance(skeleton, points)`."
-            )
-            raise TypeError(message)
-    return found
 
 
 def _require_room(store: Store, frame: int, handles: Sequence[int]) -> None:

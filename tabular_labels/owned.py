@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from tabular_labels.errors import StaleViewError
-from tabular_labels.geometry import InstanceGeometry
+from tabular_labels.frame_instances import FrameInstances, checked_instances
 
 __all__ = ["OwnedInstances", "keys_of", "keys_of_origin", "relink"]
 
 
-class OwnedInstances(list[Any]):
+class OwnedInstances(FrameInstances):
     """The instances of a detached frame.
 
     Whatever is put in belongs to the frame from then on: an instance that is in
@@ -25,76 +25,25 @@ class OwnedInstances(list[Any]):
         super().__init__()
         self._frame = frame
 
-    def become(self, instances: Iterable[Any]) -> None:
+    def become(self, wanted: Iterable[Any]) -> None:
         """Hold these instead."""
-        wanted = _checked(instances)
+        instances = checked_instances(wanted)
         for instance in self:
             instance._source.frame = None
-        super().clear()
-        self.extend(wanted)
+        list.clear(self)
+        self.extend(instances)
 
     def extend(self, instances: Iterable[Any]) -> None:
         """Take instances in."""
         by_key: dict[object, Any] = {}
-        for instance in _checked(instances):
+        for instance in checked_instances(instances):
             is_free = not instance.is_attached and not _is_held(instance)
             taken = instance if is_free else instance.copy()
             taken._source.frame = self._frame
-            super().append(taken)
+            list.append(self, taken)
             for key in keys_of(instance):
                 by_key.setdefault(key, taken)
         relink(self, by_key)
-
-    def append(self, instance: Any) -> None:
-        """Take one instance in."""
-        self.extend([instance])
-
-    def insert(self, place: Any, instance: Any) -> None:
-        """Take one instance in at a place."""
-        wanted = list(self)
-        wanted.insert(place, instance)
-        self.become(wanted)
-
-    def remove(self, instance: Any) -> None:
-        """Let go of this instance, or of the first that is equal."""
-        same = [place for place, mine in enumerate(self) if mine is instance]
-        del self[same[0] if same else self.index(instance)]
-
-    def pop(self, place: Any = -1) -> Any:
-        """Let go of the instance at a place, and return it."""
-        instance = self[place]
-        del self[place]
-        return instance
-
-    def clear(self) -> None:
-        """Let go of all."""
-        self.become(())
-
-    def __setitem__(self, place: Any, value: Any) -> None:
-        """Replace one instance, or a slice."""
-        wanted = list(self)
-        wanted[place] = value
-        self.become(wanted)
-
-    def __delitem__(self, place: Any) -> None:
-        """Let go of one instance, or of a slice."""
-        wanted = list(self)
-        del wanted[place]
-        self.become(wanted)
-
-    def __iadd__(self, instances: Iterable[Any]) -> OwnedInstances:  # type: ignore[misc]  # like list's
-        """Take instances in."""
-        self.extend(instances)
-        return self
-
-    def __imul__(self, times: Any) -> OwnedInstances:  # type: ignore[misc]  # like list's
-        """Repeat the instances, as copies."""
-        self.become(list(self) * times)
-        return self
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy as a plain list."""
-        return list, (list(self),)
 
 
 def keys_of(instance: Any) -> tuple[object, ...]:
@@ -129,15 +78,3 @@ def relink(instances: Iterable[Any], by_key: dict[object, Any]) -> None:
 def _is_held(instance: Any) -> bool:
     owner = instance._source.frame
     return owner is not None and any(held is instance for held in owner.instances)
-
-
-def _checked(instances: Iterable[Any]) -> list[Any]:
-    found = list(instances)
-    for instance in found:
-        if not isinstance(instance, InstanceGeometry):
-            message = (
-                f"instance of a frame: found {type(instance).__name__} {instance!r:.60}, expected "
-                "an Instance. Pass `Instance(skeleton, points)`."
-            )
-            raise TypeError(message)
-    return found

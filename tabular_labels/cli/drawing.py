@@ -15,7 +15,7 @@ from tabular_labels.io.detect import detect_format
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["open_with_videos", "require_new", "save_drawing", "show_video"]
+__all__ = ["open_with_videos", "save_drawing", "show_video"]
 
 
 def open_with_videos(path: Path, folders: list[Path]) -> tl.Labels:
@@ -30,20 +30,6 @@ def open_with_videos(path: Path, folders: list[Path]) -> tl.Labels:
             if found is not None:
                 labels.update_video(place, found)  # in memory only
     return labels
-
-
-def require_new(path: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a file that is there, or to write where no folder is.
-
-    Raises:
-        UserError: So it is.
-    """
-    if not path.absolute().parent.is_dir():
-        message = f"{path}: its folder does not exist. Make the folder first."
-        raise UserError(message)
-    if path.exists() and not overwrite:
-        message = f"{path}: found a file there. Choose another name, or add --overwrite."
-        raise UserError(message)
 
 
 def show_video(labels: tl.Labels, video: int) -> tl.Video:

@@ -25,6 +25,7 @@ __all__ = [
     "plain",
     "print_facts",
     "print_json",
+    "print_line",
     "print_lines",
     "print_rows",
     "print_table",
@@ -80,6 +81,11 @@ def print_json(value: object) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines as they are, however long, for other programs to read."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def print_line(text: str, style: str | None = None) -> None:
+    """Print one line of text, however long."""
+    output_console().print(plain(text), style=style, soft_wrap=True)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import tabular_labels as tl
-from tabular_labels.cli.output import output_console, plain, print_rows
+from tabular_labels.cli.output import print_line, print_rows
 from tabular_labels.cli.summary import open_labels
 from tabular_labels.files import format_of
 
@@ -34,4 +34,4 @@ def print_moves(moves: list[dict[str, Any]], out: Path | None) -> None:
         print_rows(("old name", "new name", "file"), rows)
     said = "nothing was written; add --out" if out is None else f"wrote {out}"
     n = len(moves)
-    output_console().print(plain(f"{n:,} video{'s' * (n != 1)} renamed; {said}"), soft_wrap=True)
+    print_line(f"{n:,} video{'s' * (n != 1)} renamed; {said}")

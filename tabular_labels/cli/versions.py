@@ -9,7 +9,7 @@ from typing import Any
 
 import tabular_labels as tl
 from tabular_labels.cli.edge import UserError
-from tabular_labels.cli.output import output_console, plain, print_rows, print_table, size_text
+from tabular_labels.cli.output import print_line, print_rows, print_table, size_text
 from tabular_labels.differences import diff_sources
 from tabular_labels.io.detect import detect_format
 from tabular_labels.io.manifest import list_versions, read_history
@@ -90,7 +90,7 @@ def describe_changes(changes: Changes, *, with_rows: bool) -> dict[str, Any]:
 def print_changes(changes: Changes, *, with_rows: bool) -> None:
     """Print how many rows of each table differ, and the first of them if asked."""
     if changes.is_empty:
-        output_console().print("no differences")
+        print_line("no differences")
         return
     counts = [row for row in changes.counts().rows() if any(row[1:])]
     numbers = ("added", "removed", "changed")
@@ -118,6 +118,6 @@ def print_vacuumed(project: Path, done: Vacuumed, *, dry_run: bool) -> None:
     n, v = len(done.files), len(done.versions)
     of = f" and {v:,} version{'s' * (v != 1)}" if v else ""
     text = f"{project}: {verb} {n:,} file{'s' * (n != 1)}{of}, {size_text(done.bytes)}"
-    output_console().print(plain(text), soft_wrap=True)
+    print_line(text)
     for file in done.files if dry_run else ():
-        output_console().print(f"  {plain(file)}", soft_wrap=True)
+        print_line(f"  {file}")

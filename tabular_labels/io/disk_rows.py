@@ -1,7 +1,8 @@
-"""Rows of the large tables as they are on disk: with every key."""
+"""Rows of the large tables as they are on disk, with every key, and back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from tabular_labels.model.offsets import offsets_of_counts
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.tables import LabelTables
 
-__all__ = ["RowSlice", "disk_table"]
+__all__ = ["RowSlice", "disk_table", "memory_rows", "nan_backed"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,18 @@ def _node_ids(per_instance: IntArray) -> IntArray:
         return np.tile(np.arange(n, dtype=np.uint16), len(per_instance))
     starts = np.repeat(offsets_of_counts(per_instance)[:-1], per_instance)
     return (np.arange(len(starts)) - starts).astype(np.uint16)
+
+
+def memory_rows(plan: pl.LazyFrame, name: str) -> pl.LazyFrame:
+    """Keep the columns that a table has in memory, with NaN beneath nulls."""
+    columns = TABLES[name].memory_columns
+    return plan.select(list(columns)).with_columns(nan_backed(columns))
+
+
+def nan_backed(columns: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.Expr:
+    """Put NaN beneath the nulls of floats: after Parquet zeros lie there.
+
+    Buffers are read without the mask.
+    """
+    floats = [name for name, dtype in columns.items() if dtype.is_float()]
+    return pl.col(floats).fill_null(float("nan")).fill_nan(None)

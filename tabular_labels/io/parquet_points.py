@@ -1,8 +1,7 @@
-"""Read runs of point rows from many files: which windows to read, and into what."""
+"""Read runs of point rows from many parts: which windows to read, and into what."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,25 +9,100 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import FloatArray, IntArray
+from tabular_labels.io.parquet_forked import read_windows_without_threads
+from tabular_labels.io.parquet_parts import ProjectParts
+from tabular_labels.io.project_files import WORKERS
+from tabular_labels.model.buffers import is_forked
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import POINTS
 
 __all__ = [
     "GAP_ROWS",
-    "WORKERS",
-    "is_identity",
     "join_runs",
     "plan_windows",
+    "read_runs",
     "read_windows",
     "split_at_files",
 ]
 
 # Opening a file for one more window costs as much as decoding this many rows.
 GAP_ROWS = 32_768
-WORKERS = min(4, os.cpu_count() or 1)
+_PART = 2**44  # rows of one part stay below
+
+
+def read_runs(
+    parts: ProjectParts,
+    part: IntArray | None,
+    start: IntArray,
+    count: IntArray,
+    columns: Sequence[str],
+) -> pl.DataFrame:
+    """Read runs of rows in any order, in parallel where they are far apart.
+
+    Args:
+        parts: Of a version.
+        part: Which part each run is of; None when starts count the rows of all parts.
+        start: First row of each run.
+        count: Number of rows of each run.
+        columns: Columns of points.
+    """
+    if part is None:
+        part, start, count = split_at_files(parts.point_edges, start, count)
+    key, count = join_runs(part * _PART + start, count)
+    windows, lengths = plan_windows(key, count)
+    table = read_windows(parts, windows // _PART, windows % _PART, lengths, columns)
+    window = np.searchsorted(windows, key, side="right") - 1
+    begin = offsets_of_counts(lengths)[window] + key - windows[window]
+    if _is_identity(begin, count, table.height):
+        return table
+    rows = ranges(begin, count)
+    return pl.DataFrame([column.gather(rows) for column in table.get_columns()])
 
 
 def read_windows(
+    parts: ProjectParts, part: IntArray, start: IntArray, count: IntArray, columns: Sequence[str]
+) -> pl.DataFrame:
+    """Read windows of parts one after the other into whole columns."""
+    names = list(dict.fromkeys(columns))
+    used = [file for number in np.unique(part) for file in parts.files(number, ["points"])]
+    with parts.reading(used):
+        if is_forked():
+            table, found = _read_without_threads(parts, part, start, count, names)
+        else:
+            plans = [
+                parts.plan(number, "points").select(names).slice(first, length)
+                for number, first, length in zip(
+                    part.tolist(), start.tolist(), count.tolist(), strict=True
+                )
+            ]
+            table, found = _read_plans(plans, count, names)
+    parts.check_points(int(count.sum()), found)
+    return pl.DataFrame([table[name] for name in columns]) if found else table.select(columns)
+
+
+def _read_without_threads(
+    parts: ProjectParts, part: IntArray, start: IntArray, count: IntArray, names: Sequence[str]
+) -> tuple[pl.DataFrame, int]:
+    """Read windows of files, then slices of what is in memory, which stands last."""
+    n_files = int(
+        np.count_nonzero(part != (-1 if parts.memory_part is None else parts.memory_part))
+    )
+    paths = {
+        number: parts.path / parts.files(number, ["points"])[0].path
+        for number in set(part[:n_files].tolist())
+    }
+    files = [paths[number] for number in part[:n_files].tolist()]
+    table, found = read_windows_without_threads(files, start[:n_files], count[:n_files], names)
+    if n_files == len(part) or parts.uncommitted is None:
+        return table, found
+    rows = ranges(start[n_files:], count[n_files:])
+    mine = [parts.uncommitted.points[name].gather(rows) for name in names]
+    if found:
+        mine = [table[column.name].append(column) for column in mine]
+    return pl.DataFrame(mine), found + len(rows)
+
+
+def _read_plans(
     plans: Sequence[pl.LazyFrame], count: IntArray, names: Sequence[str]
 ) -> tuple[pl.DataFrame, int]:
     """Read windows in parallel, straight into whole columns.
@@ -124,7 +198,7 @@ def plan_windows(key: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
     return begin[first], stop[last[: len(first)]] - begin[first]
 
 
-def is_identity(begin: IntArray, count: IntArray, height: int) -> bool:
+def _is_identity(begin: IntArray, count: IntArray, height: int) -> bool:
     """Tell whether runs are all the rows of a table, in order."""
     ends = np.cumsum(count)
     return int(count.sum()) == height and bool((begin == ends - count).all())

@@ -11,7 +11,10 @@ from pathlib import Path
 from tabular_labels.errors import ChecksumError, FileFormatError, UnsafeFileError
 from tabular_labels.io.manifest import DataFile
 
-__all__ = ["check_files", "describe_file", "verify_file"]
+__all__ = ["WORKERS", "check_files", "describe_file", "verify_file"]
+
+WORKERS = min(4, os.cpu_count() or 1)
+"""Threads that read files at the same time."""
 
 _RESTORE = "Restore the file from a copy, or open another version with version=."
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tabular_labels.errors import ConflictError, InvariantError, QueryError
-from tabular_labels.io import parquet_scan
+from tabular_labels.io import parquet_parts, parquet_tables
 from tabular_labels.io.manifest import list_versions, read_history
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_scan import open_parquet
@@ -62,11 +62,30 @@ def test_every_version_stays_as_it_was(path: Path, full: LabelTables) -> None:
         assert_holds(open_parquet(path, version=number), each, full)
 
 
+def test_what_was_read_of_a_version_is_not_read_again_below_edits(
+    path: Path, full: LabelTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = draw_edits(path, full, 2, seed=3)
+    source = append_delta(open_parquet(path), first.edit_set(full))
+    base = source.load_structure()
+    edits = second.edit_set(full)
+
+    def refuse(*_arguments: object) -> None:
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        for name in ("verify_file", "scan_files", "read_edits"):
+            patched.setattr(parquet_parts, name, refuse)
+        seen = source.with_edits(edits)
+        structure = seen.load_structure(base)
+    assert_structure(seen, structure, in_memory(second.rows, full))
+
+
 @pytest.mark.parametrize("most", [0, 500_000])
 def test_edits_that_are_not_on_the_disk_are_read_as_if_they_were(
     path: Path, full: LabelTables, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(parquet_scan, "MOST_EDITED_ROWS", most)
+    monkeypatch.setattr(parquet_tables, "MOST_EDITED_ROWS", most)
     source = open_parquet(path)
     for edit in draw_edits(path, full, 6, seed=2):
         edits = edit.edit_set(full)

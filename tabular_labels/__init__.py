@@ -12,6 +12,7 @@ from tabular_labels.exporting import (
     write_parquet_table,
 )
 from tabular_labels.labels import Labels
+from tabular_labels.labels_reader import LabelsReader, VideoReader, split_labels_reader
 from tabular_labels.merge_many import merge
 from tabular_labels.merge_match import Match
 from tabular_labels.merge_report import MergePlan, MergeReport
@@ -41,6 +42,7 @@ from tabular_labels.projects import (
     write_slp,
 )
 from tabular_labels.splitting import leakage_report, split_labels, split_labels_train_val
+from tabular_labels.training.key_mapper import KeyMapper
 from tabular_labels.versions import compact, history, vacuum
 from tabular_labels.views import Instance, LabeledFrame, PredictedInstance
 
@@ -50,10 +52,12 @@ __all__ = [
     "ImageSequenceVideo",
     "ImgStoreVideo",
     "Instance",
+    "KeyMapper",
     "LabelTables",
     "LabeledFrame",
     "Labels",
     "LabelsDataCache",
+    "LabelsReader",
     "Match",
     "MediaVideo",
     "MergePlan",
@@ -70,6 +74,7 @@ __all__ = [
     "TabularLabelsWarning",
     "Track",
     "Video",
+    "VideoReader",
     "compact",
     "history",
     "leakage_report",
@@ -83,6 +88,7 @@ __all__ = [
     "scan_parquet",
     "scan_slp",
     "split_labels",
+    "split_labels_reader",
     "split_labels_train_val",
     "vacuum",
     "write_analysis",

@@ -9,23 +9,23 @@ import shutil
 import uuid
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import FloatArray, IntArray, Json, PathLike
+from tabular_labels._types import FloatArray, IntArray, Json, PathLike, Progress
 from tabular_labels.errors import (
-    ExportCancelledError,
     FileFormatError,
     NothingToExportError,
     ProjectExistsError,
     UnmodelledDataWarning,
 )
 from tabular_labels.model.backends import HDF5Video
+from tabular_labels.model.counting import Counter
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.pictures import EncodedPictures, PictureFormat
@@ -38,16 +38,12 @@ from tabular_labels.store.snapshot import Snapshot
 
 __all__ = [
     "FrameChoice",
-    "Progress",
     "export_training_data",
     "save_frame_data",
     "save_package",
     "save_stores",
     "training_arrays",
 ]
-
-Progress: TypeAlias = Callable[[int, int], object]
-"""Called with frames done and in all; False, or an exception, cancels the export."""
 
 _FORMATS = ("png", "jpg", "")
 _REMEDY = "Make all videos of one size, or export the videos in groups of one size."
@@ -132,7 +128,7 @@ def _encode_videos(
     """Prepare the pictures of every video; they are read when they are taken."""
     from tabular_labels.video.encoding import encode_frames
 
-    counter = _Counter(progress)
+    counter = Counter(progress)
     made = []
     for key, wanted in choice.of(snapshot).items():
         video = objects.video_by_id[key]
@@ -171,21 +167,6 @@ def _source_entry(video: Video) -> Json:
     if shape is not None and None not in shape:
         backend.setdefault("shape", list(shape))
     return {"filename": backend.get("filenames", backend["filename"]), "backend": backend}
-
-
-class _Counter:
-    """Counts frames over several videos, and asks whether to go on."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.progress, self.n_done, self.n_total = progress, 0, 0
-
-    def counted(self, rows: Any) -> Iterator[Any]:
-        """Yield what there is, and count it once it was used."""
-        for row in rows:
-            yield row
-            self.n_done += 1
-            if self.progress is not None and self.progress(self.n_done, self.n_total) is False:
-                raise ExportCancelledError(self.n_done, self.n_total)
 
 
 # Images with points
@@ -232,7 +213,7 @@ def export_training_data(
         xy=_user_points(snapshot, samples),
         tracks=np.where(track < 0, np.nan, track),
     )
-    counter = _Counter(progress)
+    counter = Counter(progress)
     counter.n_total = len(samples.counts)
     images = _sample_images(snapshot, objects, samples, shape)
     packed = counter.counted(in_parallel(images, _pack))
@@ -350,7 +331,7 @@ def save_stores(
             raise ProjectExistsError(str(target))
     root.mkdir(parents=True, exist_ok=True)
     scratch = root / f".{uuid.uuid4().hex}.tmp"
-    counter = _Counter(progress)
+    counter = Counter(progress)
     counter.n_total = sum(map(len, wanted.values()))
     try:
         for target, (key, inds) in zip(targets, wanted.items(), strict=True):

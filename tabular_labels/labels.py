@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import IntArray, PathLike
+from tabular_labels._types import IntArray, PathLike, Progress
 from tabular_labels.encode import encode
 from tabular_labels.files import project_at, read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
-from tabular_labels.images import FrameChoice, Progress, save_package
-from tabular_labels.labels_plot import LabelsPlot
+from tabular_labels.images import FrameChoice, save_package
+from tabular_labels.labels_training import LabelsTraining
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.source import MemorySource
@@ -31,7 +31,7 @@ from tabular_labels.views import LabeledFrame
 __all__ = ["Labels"]
 
 
-class Labels(LabelsPlot):
+class Labels(LabelsTraining):
     """A project of pose-tracking labels: videos, skeletons, tracks, frames, instances.
 
     Rows live in tables; frames and instances are views of them, made when they are

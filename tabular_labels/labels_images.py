@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tabular_labels._types import FloatArray, PathLike
+from tabular_labels._types import FloatArray, PathLike, Progress
 from tabular_labels.images import (
     FrameChoice,
-    Progress,
     export_training_data,
     save_frame_data,
     save_stores,

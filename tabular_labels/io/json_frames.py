@@ -10,15 +10,16 @@ The blank between a text and a number is white space of JSON.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import BoolArray, FloatArray, IntArray
-from tabular_labels.model.buffers import float_values, key_values, nullable
+from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.io.json_blocks import WORDS, BlockTexts, lay_blocks, words_of
+from tabular_labels.model.buffers import float_values, key_values
 from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
 from tabular_labels.model.source import Readable
 from tabular_labels.model.tables import order_of_list
@@ -30,9 +31,7 @@ Progress: TypeAlias = Callable[[int, int], object]
 
 _POINTS_AT_ONCE = 120_000
 _COLUMNS = ("x", "y", "visible", "complete", "score")
-# How a number is written: as itself, or as a word, since the rows hold finite ones only.
-_WORDS = ("", "NaN", "Infinity", "-Infinity")
-_NESTED_TAIL = ',"_points":{'
+_KEYS = {name: pl.Series(["", *(f',"{name}":{word}' for word in WORDS)]) for name in ("y", "score")}
 
 
 @dataclass
@@ -78,51 +77,30 @@ def write_frames(
         if progress is not None:
             progress(writer.n_written, n)
     if n:
-        file.write(f"{writer.last}]}}".encode())
+        file.write(f"{writer.texts.last}]}}".encode())
     return writer.left_out.said()
-
-
-@dataclass(frozen=True)
-class _Blocks:
-    """Frames, nested predictions and instances of a chunk, in the order of the text.
-
-    Attributes:
-        n: How many there are.
-        frame_at: Place of each frame among them.
-        instance_at: Place of each instance.
-        nested_at: Place of each nested prediction, before the instance made from it.
-        linked: Which instances these belong to.
-        owner: Instance row whose points follow each block, -1 for frames.
-    """
-
-    n: int
-    frame_at: IntArray
-    instance_at: IntArray
-    nested_at: IntArray
-    linked: IntArray
-    owner: IntArray
 
 
 @dataclass
 class _Writer:
-    """Makes the rows of each chunk; remembers how the last one ended."""
+    """Makes the rows of each chunk."""
 
     labels: Readable
     keep_missing: bool
     left_out: LeftOut = field(default_factory=LeftOut)
     n_written: int = 0
-    last: str = ""
 
     def __post_init__(self) -> None:
         structure, catalog = self.labels.structure, self.labels.catalog
         instances = structure.instances
+        self.texts = BlockTexts(self.labels)
         origin = key_values(instances["from_predicted"])
-        self.linked = np.flatnonzero(origin >= 0)
+        is_linked = origin >= 0
         ids = instances["instance_id"].to_numpy()
-        self.target = rows_of_ids(ids, origin[self.linked])
-        self.video = _places(catalog.videos["video_id"])
-        self.track = _places(catalog.tracks["track_id"])
-        self.skeleton = _places(catalog.skeletons["skeleton_id"])
+        self.origin = origin if not is_linked.any() else rows_of_ids(ids, origin)
+        self.skeleton = instances["skeleton_id"].to_numpy()
+        has_score = ~np.isnan(self.texts.score)
+        self.left_out.scores_of_users = int((structure.is_user & has_score).sum())
         # Nodes are numbered through, one skeleton after the other.
         counts = catalog.n_nodes[catalog.skeletons["skeleton_id"].to_numpy()]
         self.first_node = np.zeros(len(catalog.n_nodes), np.int64)
@@ -146,149 +124,45 @@ class _Writer:
     def table(self, frames: IntArray) -> pl.DataFrame:
         """Make the rows of some frames."""
         structure = self.labels.structure
-        starts, counts = structure.instance_offsets[:-1][frames], structure.instance_offsets
-        counts = np.diff(counts)[frames]
-        rows = ranges(starts, counts)
-        blocks = self._blocks(rows, counts)
-        owner = blocks.owner[blocks.owner >= 0]
+        first = structure.instance_offsets[frames]
+        counts = structure.instance_offsets[frames + 1] - first
+        rows = ranges(first, counts)
+        blocks = lay_blocks(rows, counts, self.origin[rows])
+        has_owner = blocks.owner >= 0
+        owner = blocks.owner[has_owner]
         points = self.labels.read_points(_COLUMNS, _as_slice(owner))
-        skeletons = structure.instances["skeleton_id"].to_numpy()[owner]
-        is_user = structure.is_user[owner]
+        skeletons = self.skeleton[owner]
         n_nodes = structure.n_nodes[skeletons]
-        values = _Values(points, np.repeat(is_user, n_nodes))
+        values = _Values(points, np.repeat(structure.is_user[owner], n_nodes))
         present = values.present
         if self.keep_missing:
             present = np.ones_like(present)
         else:
             self.left_out.of_missing_points += values.n_marked_missing
         before = offsets_of_counts(present)[offsets_of_counts(n_nodes)]
-        n_present = np.zeros(blocks.n, np.int64)
-        n_present[blocks.owner >= 0] = np.diff(before)
-        texts = self._texts(frames, rows, blocks, n_present > 0)
+        n_present = np.zeros(len(blocks.owner), np.int64)
+        n_present[has_owner] = np.diff(before)
+        texts = self.texts.of(frames, blocks, n_present > 0)
         self.n_written += len(frames)
         node = ranges(self.first_node[skeletons], n_nodes)[present]
         is_first = np.zeros(len(node), bool)
         is_first[before[:-1][np.diff(before) > 0]] = True
         return _rows(texts, n_present, self.heads, values, present, node, is_first)
 
-    def _blocks(self, rows: IntArray, counts: IntArray) -> _Blocks:
-        """Put a prediction before the instance made from it, and a frame before its own."""
-        links = np.searchsorted(self.linked, rows)
-        links = np.minimum(links, max(len(self.linked) - 1, 0))
-        is_linked = self.linked[links] == rows if len(self.linked) else np.zeros(len(rows), bool)
-        n_frames, until = len(counts), np.cumsum(1 + is_linked)
-        instance_at = np.repeat(np.arange(n_frames), counts) + until
-        total = n_frames + (int(until[-1]) if len(until) else 0)
-        linked = np.flatnonzero(is_linked)
-        nested_at = instance_at[linked] - 1
-        owner = np.full(total, -1, np.int64)
-        owner[instance_at] = rows
-        owner[nested_at] = self.target[links[linked]]
-        is_frame = np.ones(total, bool)
-        is_frame[instance_at] = is_frame[nested_at] = False
-        return _Blocks(total, np.flatnonzero(is_frame), instance_at, nested_at, linked, owner)
-
-    def _texts(
-        self, frames: IntArray, rows: IntArray, blocks: _Blocks, has_points: BoolArray
-    ) -> pl.Series:
-        """Write what stands before the points of each block."""
-        instances = self.labels.structure.instances
-        own = self._heads_and_tails(instances, rows)
-        nested_rows = blocks.owner[blocks.nested_at]
-        nested = self._heads_and_tails(instances, nested_rows)
-        is_user = self.labels.structure.is_user[rows]
-        has_score = instances["score"][rows].is_not_null().to_numpy()
-        self.left_out.scores_of_users += int((is_user & has_score).sum())
-        opened = [self._frame_heads(frames), own["head"] + "null" + _NESTED_TAIL]
-        places = [blocks.frame_at, blocks.instance_at]
-        closed = [_repeated("", len(frames)), own["tail"]]
-        if len(nested_rows):
-            opened += [
-                own["head"].gather(blocks.linked) + nested["head"] + "null" + _NESTED_TAIL,
-                _repeated(_NESTED_TAIL, len(nested_rows)),
-            ]
-            places += [blocks.nested_at, blocks.instance_at[blocks.linked]]
-            closed += [nested["tail"], own["tail"].gather(blocks.linked)]
-        at = _last_at(places, blocks.n)
-        opening, closing = (pl.concat(parts).gather(at) for parts in (opened, closed))
-        # A frame has no points of its own to close, and no tail.
-        is_frame = blocks.owner < 0
-        closing = pl.Series(np.where(has_points, "}", "")) + closing
-        between = self._between(blocks, is_frame)
-        text = closing.shift(1, fill_value=self.last) + between + opening
-        self.last = closing[-1]
-        return text
-
-    def _between(self, blocks: _Blocks, is_frame: BoolArray) -> pl.Series:
-        """Separate a block from the one before."""
-        after_frame = np.concatenate([[False], is_frame[:-1]])
-        code = np.where(is_frame, 2, np.where(after_frame, 0, 1))
-        code[blocks.instance_at[blocks.linked]] = 0
-        if not self.n_written:
-            code[0] = 0
-        return pl.Series(["", ",", "]},"]).gather(code)
-
-    def _frame_heads(self, rows: IntArray) -> pl.Series:
-        frames = self.labels.structure.frames[rows]
-        frames = frames.with_columns(video=_looked_up(self.video, frames["video_id"]))
-        negative = pl.when("is_negative").then(pl.lit('"is_negative":true,')).otherwise(pl.lit(""))
-        return frames.select(
-            pl.concat_str(
-                pl.lit('{"video":"'),
-                "video",
-                pl.lit('","frame_idx":'),
-                "frame_idx",
-                pl.lit(","),
-                negative,
-                pl.lit('"_instances":['),
-            )
-        ).to_series()
-
-    def _heads_and_tails(self, instances: pl.DataFrame, rows: IntArray) -> pl.DataFrame:
-        """Write instances up to where they come from, and after their points."""
-        table = instances[rows]
-        table = table.with_columns(
-            track=_looked_up(self.track, table["track_id"]),
-            skeleton=_looked_up(self.skeleton, table["skeleton_id"]),
-        )
-        track = pl.lit('"') + pl.col("track") + pl.lit('"')
-        tracking = pl.lit(',"tracking_score":') + _number("tracking_score")
-        of_user = pl.when(pl.col("tracking_score").is_not_null()).then(tracking)
-        scores = pl.lit(',"score":') + _number("score") + tracking
-        is_user = pl.col("kind") == "user"
-        tail = pl.when(is_user).then(of_user.otherwise(pl.lit(""))).otherwise(scores)
-        return table.select(
-            head=pl.concat_str(
-                pl.lit('{"skeleton":"'),
-                "skeleton",
-                pl.lit('","track":'),
-                track.fill_null("null"),
-                pl.lit(',"from_predicted":'),
-            ),
-            tail=pl.concat_str(pl.lit("}"), tail, pl.lit("}")),
-        )
-
 
 class _Values:
     """The numbers of points, with words where they are none."""
 
     def __init__(self, points: pl.DataFrame, is_user: BoolArray) -> None:
-        self.numbers: dict[str, FloatArray] = {}
-        self.words: dict[str, IntArray] = {}
-        for name in ("x", "y", "score"):
-            values = float_values(points[name])
-            word = np.zeros(len(values), np.int8)
-            odd = np.flatnonzero(~np.isfinite(values))
-            word[odd] = np.where(np.isnan(values[odd]), 1, np.where(values[odd] > 0, 2, 3))
-            self.numbers[name], self.words[name] = values, word
+        self.numbers = {name: float_values(points[name]) for name in ("x", "y", "score")}
+        self.words = {name: words_of(values) for name, values in self.numbers.items()}
         self.visible = points["visible"].to_numpy()
         self.complete = points["complete"].to_numpy()
         self.present = (self.words["x"] != 1) | (self.words["y"] != 1)
-        score = self.numbers["score"]
         # A person's points have no score, and so no key for one.
         self.has_score = ~(is_user & (self.words["score"] == 1))
-        gone = ~self.present
-        marked = self.complete[gone] | (np.nan_to_num(score[gone]) != 0)
+        gone = np.flatnonzero(~self.present)
+        marked = self.complete[gone] | (np.nan_to_num(self.numbers["score"][gone]) != 0)
         self.n_marked_missing = int(marked.sum())
 
 
@@ -307,37 +181,42 @@ def _rows(
     is_point = np.ones(total, bool)
     is_point[block_at] = False
     at = np.flatnonzero(is_point)
+    kept = slice(None) if len(at) == len(present) else present
 
-    def laid(codes: IntArray, of_blocks: IntArray | int, dtype: type = np.uint8) -> IntArray:
+    def laid(codes: IntArray, of_blocks: IntArray | int, dtype: type = np.uint8) -> pl.Series:
         made: IntArray = np.empty(total, dtype)
         made[block_at], made[at] = of_blocks, codes
-        return made
+        return pl.Series(made)
 
     def numbers(name: str) -> pl.Series:
         made = np.full(total, math.nan)
-        made[at] = np.where(values.words[name] == 0, values.numbers[name], math.nan)[present]
-        return nullable(name, made)
+        made[at] = values.numbers[name][kept]
+        made[~np.isfinite(made)] = math.nan
+        return pl.Series(made)
 
-    flags = values.visible * 2 + values.complete
-    code = ((node * 4 + flags[present]) * 2 + is_first) * len(_WORDS) + values.words["x"][present]
+    flags = values.visible * np.uint8(2) + values.complete
+    code = ((node * 4 + flags[kept]) * 2 + is_first) * len(WORDS) + values.words["x"][kept]
     of_texts = len(heads) + np.arange(len(texts))
-    score = np.where(values.has_score, values.words["score"] + 1, 0)[present]
-    return pl.DataFrame(
-        [
-            pl.concat([heads, texts]).gather(laid(code, of_texts, np.uint32)).alias("head"),
-            numbers("x"),
-            _keyed("y", laid(values.words["y"][present] + 1, 0)),
-            numbers("y"),
-            _keyed("score", laid(score, 0)),
-            numbers("score"),
-        ]
+    score = np.where(values.has_score, values.words["score"] + 1, 0)[kept]
+    every = pl.concat([heads, texts], rechunk=True)
+    table = pl.DataFrame(
+        {
+            "head": laid(code, of_texts, np.uint32),
+            "x": numbers("x"),
+            "before y": laid(values.words["y"][kept] + 1, 0),
+            "y": numbers("y"),
+            "before score": laid(score, 0),
+            "score": numbers("score"),
+        }
     )
-
-
-def _keyed(name: str, codes: IntArray) -> pl.Series:
-    """Write the key before a number: nothing for code 0, else the key, and a word or none."""
-    texts = pl.Enum(["", *(f',"{name}":{word}' for word in _WORDS)])
-    return pl.Series(f"before {name}", codes).cat.to(texts)
+    return table.select(
+        pl.lit(every).gather("head").alias("head"),
+        pl.col("x").fill_nan(None),
+        pl.lit(_KEYS["y"]).gather("before y").alias("before y"),
+        pl.col("y").fill_nan(None),
+        pl.lit(_KEYS["score"]).gather("before score").alias("before score"),
+        pl.col("score").fill_nan(None),
+    )
 
 
 def _heads(n_nodes: int) -> pl.Series:
@@ -350,41 +229,10 @@ def _heads(n_nodes: int) -> pl.Series:
             for visible in truth
             for complete in truth
             for before in ("},", "")
-            for word in _WORDS
+            for word in WORDS
         ],
         dtype=pl.String,
     )
-
-
-def _places(ids: pl.Series) -> tuple[IntArray, pl.Series]:
-    """Return keys, and their places in the list as text."""
-    return ids.to_numpy(), pl.Series(np.arange(len(ids))).cast(pl.String)
-
-
-def _looked_up(known: tuple[IntArray, pl.Series], wanted: pl.Series) -> pl.Series:
-    """Return the place of each key as text, null for null."""
-    ids, texts = known
-    rows = pl.Series(rows_of_ids(ids, key_values(wanted)))
-    if not len(texts):
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(wanted))
-    return texts.gather(rows.set(rows < 0, None))
-
-
-def _number(name: str) -> pl.Expr:
-    """Write a score; one that is missing is NaN, as the classic programs have it."""
-    text = pl.col(name).cast(pl.String)
-    return text.replace({"inf": "Infinity", "-inf": "-Infinity"}).fill_null("NaN")
-
-
-def _repeated(text: str, n: int) -> pl.Series:
-    return pl.Series([text]).new_from_index(0, n)
-
-
-def _last_at(places: Sequence[IntArray], n: int) -> IntArray:
-    """Return which of all listed entries stands at each place; the last listed counts."""
-    at = np.empty(n, np.int64)
-    at[np.concatenate(places)] = np.arange(sum(map(len, places)))
-    return at
 
 
 def _as_slice(rows: IntArray) -> slice | IntArray:

@@ -114,6 +114,26 @@ def test_infinite_and_half_missing_coordinates_come_back(tmp_path: Path) -> None
     assert_frame_equal(found.points, odd.points)
 
 
+@pytest.mark.parametrize("points", [1, 100_000])
+def test_scores_that_are_no_numbers_are_written_as_words(
+    points: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_frames, "_POINTS_AT_ONCE", points)
+    tables = make_tables(12, n_nodes=2, user_fraction=0.5)
+    n = tables.instances.height
+    odd = [math.inf, -math.inf, None, 0.5, 1.0] * n
+    scores = {
+        "score": pl.Series(odd[:n], dtype=pl.Float32),
+        "tracking_score": pl.Series(odd[2 : n + 2], dtype=pl.Float32),
+    }
+    instances = tables.instances.with_columns(**scores)
+    tables = LabelTables(tables.catalog, tables.frames, instances, tables.points)
+    text = json_document(Snapshot.of(tables))
+    assert "-Infinity" in text
+    found = in_single_precision(json.loads(text)["labels"])
+    assert as_text(found) == as_text(in_single_precision(json_labels(tables)))
+
+
 def test_marks_of_missing_points_are_counted_when_they_are_left_out(tmp_path: Path) -> None:
     tables = make_tables(4, n_nodes=3, missing_fraction=1.0)
     marked = tables.points.with_columns(complete=True)

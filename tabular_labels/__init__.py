@@ -2,7 +2,7 @@
 
 from tabular_labels.data_cache import LabelsDataCache
 from tabular_labels.errors import TabularLabelsError, TabularLabelsWarning
-from tabular_labels.exchange import read_analysis, read_csv, read_json
+from tabular_labels.exchange import read_analysis, read_csv, read_json, read_ndjson
 from tabular_labels.exporting import (
     write_analysis,
     write_analysis_csv,
@@ -83,6 +83,7 @@ __all__ = [
     "read_analysis",
     "read_csv",
     "read_json",
+    "read_ndjson",
     "read_parquet",
     "read_slp",
     "scan_parquet",

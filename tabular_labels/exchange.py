@@ -13,7 +13,7 @@ from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["read_analysis", "read_csv", "read_json"]
+__all__ = ["read_analysis", "read_csv", "read_json", "read_ndjson"]
 
 
 def read_json(path: PathLike, *, strict: bool = False, video_search: VideoSearch = None) -> Labels:
@@ -68,9 +68,38 @@ def read_csv(
         FileFormatError: It is no table of labels, or a broken one.
         QueryError: Its rows do not make labels.
     """
-    from tabular_labels.io.csv_read import read_table
+    from tabular_labels.io.table_read import read_table
 
-    table = read_table(path)
+    table = read_table(path, "csv")
+    return Labels.from_polars(table, videos=videos, skeletons=skeletons, tracks=tracks)
+
+
+def read_ndjson(
+    path: PathLike,
+    *,
+    videos: Sequence[Video] = (),
+    skeletons: Sequence[Skeleton] = (),
+    tracks: Sequence[Track] = (),
+) -> Labels:
+    """Read a table of labels in JSON lines, such as `write_ndjson` writes.
+
+    Args:
+        path: The file: an object a line. What a line lacks is missing.
+        videos: See `Labels.from_polars`, as for the others.
+        skeletons: A table has no edges; a skeleton given here does.
+        tracks: Tracks by their names.
+
+    Returns:
+        The labels.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: It is no table of labels, or a broken one.
+        QueryError: Its rows do not make labels.
+    """
+    from tabular_labels.io.table_read import read_table
+
+    table = read_table(path, "ndjson")
     return Labels.from_polars(table, videos=videos, skeletons=skeletons, tracks=tracks)
 
 

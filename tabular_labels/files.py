@@ -108,11 +108,11 @@ def read_tables(
         from tabular_labels.analysis_files import tables_of_analysis
 
         return tables_of_analysis(path)
-    if form == "csv":
-        from tabular_labels.io.csv_read import read_table
+    if form == "csv" or form == "ndjson" or form == "table":
+        from tabular_labels.io.table_read import read_table
         from tabular_labels.table_input import tables_of_table
 
-        return tables_of_table(read_table(path))
+        return tables_of_table(read_table(path, form))
     if form != "slp":
         from tabular_labels.io.foreign_read import read_foreign
 

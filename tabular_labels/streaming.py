@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import IntArray, Level, PathLike
-from tabular_labels.errors import QueryError
+from tabular_labels.errors import LeftOutWarning, QueryError
 from tabular_labels.levels import LevelReader
 from tabular_labels.origins import refuse_to_replace
 from tabular_labels.queries.places import instances_of_frames
@@ -76,20 +77,29 @@ class TableStream:
 
         Raises:
             ValueError: It would replace the file that scanned labels are read from.
+
+        Warns:
+            LeftOutWarning: Infinite numbers, which JSON has no word for, became missing.
         """
         from tabular_labels.io.atomic import atomic_path
         from tabular_labels.io.table_files import write_batches  # loads pyarrow
 
         refuse_to_replace(self.snapshot, path)
+        n_infinite = 0
 
         def told() -> Iterator[pl.DataFrame]:
+            nonlocal n_infinite
             for done, table in self.batches():
+                n_infinite += _count_infinite(table) if form == "ndjson" else 0
                 yield table
                 if progress is not None:
                     progress(done, self.total)
 
         with atomic_path(path) as temporary:
             write_batches(temporary, form, self.schema, told(), escape_formulas=escape_formulas)
+        if n_infinite:
+            message = f"{path}: left out on writing: infinite numbers ({n_infinite})"
+            warnings.warn(message, LeftOutWarning, stacklevel=3)
 
     def batches(self) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield the number of frames done, and rows."""
@@ -178,6 +188,11 @@ class TableStream:
             else:
                 made.append(pl.Series(column, [value], dtype=dtype).new_from_index(0, len(missing)))
         return pl.DataFrame(made)
+
+
+def _count_infinite(table: pl.DataFrame) -> int:
+    counts = table.select(pl.col(pl.Float32, pl.Float64).is_infinite().sum())
+    return sum(counts.row(0)) if counts.width else 0
 
 
 def save_table(

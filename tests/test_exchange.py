@@ -371,6 +371,7 @@ def test_the_suffix_says_what_is_written_and_the_content_what_is_read(tmp_path: 
         back = tl.load_file(hidden)
         assert back.to_polars(columns=["x", "y"]).equals(labels.to_polars(columns=["x", "y"]))
     labels.save(tmp_path / "a.ndjson")
+    assert tl.load_file(tmp_path / "a.ndjson").equals(tl.Labels.from_polars(labels.to_polars()))
     first = (tmp_path / "a.ndjson").read_text().splitlines()[0]
     assert json.loads(first)["node"] == "head"
     with pytest.raises(ValueError, match=r"\.analysis\.h5"):

@@ -74,9 +74,10 @@ def read_foreign(
     """
     path = Path(path)
     require_sleap_io(f"reading {path.name} ({form})")
-    if form in _HDF5:
+    # Files of MATLAB 7.3 are HDF5 too, after a header of their own.
+    if form in _HDF5 or (form == "leap" and h5py.is_hdf5(path)):
         _require_self_contained(path)
-    with _explained(path, form), _relayed(), inert_videos(with_sizes=form == "ultralytics"):
+    with _explained(path, form), _relayed(path), inert_videos(with_sizes=form == "ultralytics"):
         labels = _READERS[form](path)
     try:
         tables = tables_of_sleap_io(labels, strict=strict)
@@ -123,9 +124,10 @@ def _explained(path: Path, form: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        package = "pymatreader" if form == "leap" else (error.name or "a package")
+        # sleap-io names what reads MATLAB's files in its message only.
+        package = error.name or ("pymatreader" if form == "leap" else "a package of sleap-io")
         purpose = f"reading {path.name} ({form})"
-        raise MissingExtraError(package, None, purpose) from error
+        raise MissingExtraError(package, "formats", purpose) from error
     except FileFormatError:
         raise
     except _DAMAGE as error:
@@ -134,14 +136,14 @@ def _explained(path: Path, form: str) -> Iterator[None]:
 
 
 @contextmanager
-def _relayed() -> Iterator[None]:
+def _relayed(path: Path) -> Iterator[None]:
     """Pass on what is said about the labels; leave out what is said to programmers."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
     said = {str(w.message) for w in caught if issubclass(w.category, UserWarning)}
     for message in sorted(said):
-        warnings.warn(message, UnmodelledDataWarning, stacklevel=4)
+        warnings.warn(f"{path}: {message}", UnmodelledDataWarning, stacklevel=4)
 
 
 def _searched(tables: LabelTables, search: VideoSearch, path: Path) -> LabelTables:

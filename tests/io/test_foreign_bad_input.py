@@ -17,7 +17,6 @@ import tabular_labels as tl
 from tabular_labels.errors import (
     ExportError,
     FileFormatError,
-    MissingExtraError,
     MissingVideoError,
     UnmodelledDataWarning,
     UnsafeFileError,
@@ -67,14 +66,6 @@ def test_tables_of_deeplabcut_keep_frames_without_pictures(shared_data: Path) ->
 def test_pictures_of_alphatracker_are_named(shared_data: Path) -> None:
     labels = tl.load_file(shared_data / "at_testdata.json")
     assert (len(labels), len(labels[0]), len(labels.skeleton)) == (4, 2, 3)
-
-
-def test_leap_files_need_what_reads_them(shared_data: Path) -> None:
-    if __import__("importlib.util").util.find_spec("pymatreader"):
-        assert len(tl.load_file(shared_data / "leap_labels.mat")) > 0
-        return
-    with pytest.raises(MissingExtraError, match="pip install pymatreader"):
-        tl.load_file(shared_data / "leap_labels.mat")
 
 
 def test_spots_become_instances_with_one_node(tmp_path: Path) -> None:

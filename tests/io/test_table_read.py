@@ -31,7 +31,9 @@ def some_labels(**options: Any) -> tl.Labels:
     return tl.Labels.from_tables(make_tables(40, **{**given, **options}))
 
 
-def written(folder: Path, form: str, labels: tl.Labels, level: str = "points", **how: Any) -> Path:
+def written(
+    folder: Path, form: str, labels: tl.Labels, level: Level = "points", **how: Any
+) -> Path:
     # No name tells the format.
     WRITERS[form](labels, folder / "file", level, **how)
     return folder / "file"
@@ -45,15 +47,15 @@ def as_text(labels: tl.Labels) -> pl.DataFrame:
 @pytest.mark.parametrize("form", WRITERS)
 @pytest.mark.parametrize("is_scanned", [False, True])
 def test_a_table_of_ours_is_read_as_the_same_table_in_memory(
-    form: str, level: str, is_scanned: bool, tmp_path: Path
+    form: str, level: Level, is_scanned: bool, tmp_path: Path
 ) -> None:
     labels = some_labels(n_videos=1) if level == "frames" else some_labels()
-    wide = {"wide": True} if level == "frames" else {}
-    expected = tl.Labels.from_polars(labels.to_polars(level, **wide))  # type: ignore[call-overload]  # a str
+    wide = level == "frames"
+    expected = tl.Labels.from_polars(labels.to_polars(level, wide=wide))
     if is_scanned:
         tl.write_slp(labels, tmp_path / "a.slp")
         labels = tl.scan_slp(tmp_path / "a.slp")
-    path = written(tmp_path, form, labels, level, **wide)
+    path = written(tmp_path, form, labels, level, wide=wide)
     assert detect_format(path) == form
     found = tl.load_file(path)
     assert_frame_equal(as_text(found), as_text(expected))

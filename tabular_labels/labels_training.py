@@ -144,8 +144,8 @@ class LabelsTraining(LabelsPlot):
     ) -> TorchBatches:
         """Make a PyTorch ``IterableDataset`` of batches.
 
-        Give it to ``DataLoader(dataset, batch_size=None, num_workers=...)``. Workers share
-        the frames among themselves.
+        Give it to ``DataLoader(dataset, batch_size=None, num_workers=...)``. Workers take
+        the batches in turns.
 
         Args:
             batch_size: Frames in a batch.

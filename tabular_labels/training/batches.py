@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -128,14 +129,21 @@ class Batches:
         """Say which epoch comes next; the same epoch has the same order every time."""
         self.epoch = epoch
 
-    def of_epoch(self, epoch: int) -> Iterator[Arrays]:
-        """Yield the batches of one epoch."""
+    def of_epoch(self, epoch: int, worker: int = 0, n_workers: int = 1) -> Iterator[Arrays]:
+        """Yield the batches of one epoch.
+
+        Args:
+            epoch: Which epoch.
+            worker: Which of several workers this is, that take batches in turns.
+            n_workers: How many there are.
+        """
+        batches = islice(self.order.batches(epoch), worker, None, n_workers)
         if self.images is None:
-            yield from map(self.take, self.order.batches(epoch))
+            yield from map(self.take, batches)
             return
         with ThreadPoolExecutor(1, "batch") as executor:
             waiting = None
-            for rows in self.order.batches(epoch):
+            for rows in batches:
                 following = executor.submit(self.take, rows)
                 if waiting is not None:
                     yield waiting.result()
@@ -148,12 +156,6 @@ class Batches:
         gather = self.examples.ragged if self.is_ragged else self.examples.padded
         images = {} if self.images is None else self.images.batch(rows)
         return {**images, **gather(rows)}
-
-    def sharded(self, index: int, count: int) -> Batches:
-        """Split the batches among workers: a shard of this shard."""
-        mine, all_of_them = self.order.shard
-        shard = (mine + index * all_of_them, count * all_of_them)
-        return replace(self, order=replace(self.order, shard=shard))
 
     def __repr__(self) -> str:
         of_images = "no images" if self.images is None else f"images {self.images.size}"

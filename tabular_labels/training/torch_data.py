@@ -20,10 +20,11 @@ __all__ = ["TorchBatches"]
 class TorchBatches(IterableDataset):  # type: ignore[misc]  # PyTorch may be absent
     """An ``IterableDataset`` of batches: dictionaries of tensors.
 
-    Give it to ``DataLoader(dataset, batch_size=None, num_workers=...)``: workers share the
-    batches among themselves, so that an epoch has every example once. An epoch begins with
-    each iteration. Workers that are started anew for each epoch do not know how many there
-    were: call `set_epoch` before each, as samplers of PyTorch want it too.
+    Give it to ``DataLoader(dataset, batch_size=None, num_workers=...)``: workers take the
+    batches in turns, so that there are the same ones in the same order with any number of
+    workers. An epoch begins with each iteration. Workers that are started anew for each
+    epoch do not know how many there were: call `set_epoch` before each, as samplers of
+    PyTorch want it too.
 
     Args:
         batches: What to yield.
@@ -42,11 +43,9 @@ class TorchBatches(IterableDataset):  # type: ignore[misc]  # PyTorch may be abs
         return len(self.batches)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        worker = get_worker_info()
-        batches = self.batches
-        epoch = batches.epoch
-        batches.set_epoch(epoch + 1)
-        if worker is not None:
-            batches = batches.sharded(worker.id, worker.num_workers)
-        for batch in batches.of_epoch(epoch):
+        info = get_worker_info()
+        worker, n_workers = (0, 1) if info is None else (info.id, info.num_workers)
+        epoch = self.batches.epoch
+        self.batches.set_epoch(epoch + 1)
+        for batch in self.batches.of_epoch(epoch, worker, n_workers):
             yield {key: torch.from_numpy(values) for key, values in batch.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -151,49 +151,65 @@ def _bound(name: str) -> Any:
     return property(read, write)
 
 
-class BoundPoint(Point):
+class _Taken:
+    """What points that were taken from an instance share."""
+
+    __slots__ = ()
+
+    def __reduce__(self: Any) -> tuple[object, ...]:
+        """Pickle and copy as a free point."""
+        values = (self.x, self.y, self.visible, self.complete)
+        if isinstance(self, PredictedPoint):
+            return PredictedPoint, (*values, self.score)
+        return Point, values
+
+
+class _Bound(_Taken):
     """The point of a detached instance: values are read from it and set in it."""
 
-    __slots__ = ("_holder", "_node")
+    __slots__ = ()
     x: Any = _bound("x")
     y: Any = _bound("y")
     visible: Any = _bound("visible")
     complete: Any = _bound("complete")
 
-    def __init__(self, holder: _Holder, node: Node) -> None:
+    def __init__(self: Any, holder: _Holder, node: Node) -> None:
         self._holder = holder
         self._node = node
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy as a free point."""
-        return Point, (self.x, self.y, self.visible, self.complete)
+
+class BoundPoint(_Bound, Point):
+    """The point of a detached instance."""
+
+    __slots__ = ("_holder", "_node")
 
 
-class BoundPredictedPoint(PredictedPoint):
+class BoundPredictedPoint(_Bound, PredictedPoint):
     """The predicted point of a detached instance."""
 
     __slots__ = ("_holder", "_node")
-    x: Any = _bound("x")
-    y: Any = _bound("y")
-    visible: Any = _bound("visible")
-    complete: Any = _bound("complete")
     score: Any = _bound("score")
 
-    def __init__(self, holder: _Holder, node: Node) -> None:
-        self._holder = holder
-        self._node = node
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy as a free point."""
-        return PredictedPoint, (self.x, self.y, self.visible, self.complete, self.score)
-
-
-class LinkedPoint(Point):
+class _Linked(_Taken):
     """The point of an instance of labels: setting a value sets it there too."""
 
+    __slots__ = ()
+    _kinds: ClassVar[dict[str, type]] = {"x": float, "y": float, "visible": bool, "complete": bool}
+
+    def __setattr__(self: Any, name: str, value: Any) -> None:
+        """Set a value here and in the labels."""
+        kind = self._kinds.get(name)
+        if kind is None:
+            raise AttributeError(name)
+        self._instance._set_point_value(self._place, name, value)
+        object.__setattr__(self, name, kind(value))
+
+
+class LinkedPoint(_Linked, Point):
+    """The point of an instance of labels."""
+
     __slots__ = ("_instance", "_place")
-    _instance: Any
-    _place: int
 
     def __init__(
         self, instance: Any, place: int, x: float, y: float, visible: bool, complete: bool
@@ -206,25 +222,12 @@ class LinkedPoint(Point):
         put(self, "visible", visible)
         put(self, "complete", complete)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set a value here and in the labels."""
-        if name not in ("x", "y", "visible", "complete"):
-            raise AttributeError(name)
-        self._instance._set_point_value(self._place, name, value)
-        kind = bool if name in ("visible", "complete") else float
-        object.__setattr__(self, name, kind(value))
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy as a free point."""
-        return Point, (self.x, self.y, self.visible, self.complete)
-
-
-class LinkedPredictedPoint(PredictedPoint):
+class LinkedPredictedPoint(_Linked, PredictedPoint):
     """The predicted point of an instance of labels."""
 
     __slots__ = ("_instance", "_place")
-    _instance: Any
-    _place: int
+    _kinds = _Linked._kinds | {"score": float}
 
     def __init__(
         self,
@@ -236,7 +239,7 @@ class LinkedPredictedPoint(PredictedPoint):
         complete: bool,
         score: float,
     ) -> None:
-        put = object.__setattr__  # not a change of the labels
+        put = object.__setattr__  # as above; one call more would be felt
         put(self, "_instance", instance)
         put(self, "_place", place)
         put(self, "x", x)
@@ -244,15 +247,3 @@ class LinkedPredictedPoint(PredictedPoint):
         put(self, "visible", visible)
         put(self, "complete", complete)
         put(self, "score", score)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set a value here and in the labels."""
-        if name not in ("x", "y", "visible", "complete", "score"):
-            raise AttributeError(name)
-        self._instance._set_point_value(self._place, name, value)
-        kind = bool if name in ("visible", "complete") else float
-        object.__setattr__(self, name, kind(value))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy as a free predicted point."""
-        return PredictedPoint, (self.x, self.y, self.visible, self.complete, self.score)

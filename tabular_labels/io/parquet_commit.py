@@ -15,16 +15,12 @@ from tabular_labels.io.atomic import sync_directory
 from tabular_labels.io.delta_tables import DeltaTables, merge_deltas, read_delta
 from tabular_labels.io.manifest import (
     Delta,
-    Manifest,
-    is_published,
     list_versions,
-    publish,
 )
 from tabular_labels.io.parquet_edits import KEY, packed_key
 from tabular_labels.io.parquet_files import (
-    finish_version,
+    new_version,
     next_version,
-    remove_created,
     write_table,
 )
 from tabular_labels.io.parquet_rebase import rebase_edits
@@ -188,11 +184,9 @@ def _require_predictions(base: ParquetSource, edits: EditSet) -> None:
 
 def _publish(base: ParquetSource, edits: EditSet, message: str) -> ParquetSource:
     root, before = base.path, base.manifest
-    created: list[Path] = []
-    manifest: Manifest | None = None
-    try:
-        deltas = _with_delta(root, before.deltas, DeltaTables.of(edits), created)
-        if created:
+    with new_version(root) as version:
+        deltas = _with_delta(root, before.deltas, DeltaTables.of(edits), version.created)
+        if version.created:
             sync_directory(root / "edits")
         manifest = replace(
             before,
@@ -201,12 +195,7 @@ def _publish(base: ParquetSource, edits: EditSet, message: str) -> ParquetSource
             next_ids=before.next_ids.above(edits.frames, edits.instances),
             deltas=deltas,
         )
-        publish(root, manifest)
-    except BaseException:
-        if manifest is None or not is_published(root, manifest):
-            remove_created(created)
-        raise
-    finish_version(root, manifest)
+        version.publish(manifest)
     return ParquetSource(root, manifest)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tabular_labels.io.manifest import (
     DataFile,
     Manifest,
     VersionInfo,
+    is_published,
+    publish,
     record_version,
     version_path,
 )
@@ -23,9 +26,9 @@ from tabular_labels.model.source import Counts
 
 __all__ = [
     "ROW_GROUP_ROWS",
-    "finish_version",
+    "NewVersion",
+    "new_version",
     "next_version",
-    "remove_created",
     "write_table",
 ]
 
@@ -33,7 +36,45 @@ __all__ = [
 ROW_GROUP_ROWS = 65_536
 
 
-def finish_version(root: Path, manifest: Manifest) -> None:
+class NewVersion:
+    """A version that is being written.
+
+    Attributes:
+        root: The project's directory.
+        created: Files and folders that were made for it; add to these before they are.
+        manifest: What was, or is about to be, published.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.created: list[Path] = []
+        self.manifest: Manifest | None = None
+
+    def publish(self, manifest: Manifest) -> None:
+        """Create the manifest, with which the version is there.
+
+        Raises:
+            ConflictError: Another writer was first.
+        """
+        self.manifest = manifest
+        publish(self.root, manifest)
+
+
+@contextmanager
+def new_version(root: Path) -> Iterator[NewVersion]:
+    """Write a version, which appears whole; what is left of one that did not is removed."""
+    version = NewVersion(root)
+    try:
+        yield version
+    except BaseException:
+        if version.manifest is None or not is_published(root, version.manifest):
+            remove_created(version.created)
+        raise
+    assert version.manifest is not None
+    _finish(root, version.manifest)
+
+
+def _finish(root: Path, manifest: Manifest) -> None:
     """Write what stands beside a published manifest and is made from it."""
     record_version(root, manifest)
     with atomic_path(version_path(root, manifest.info.version, ".views.sql")) as temporary:

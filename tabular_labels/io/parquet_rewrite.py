@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,15 +23,12 @@ from tabular_labels.io.manifest import (
     Key,
     Manifest,
     Shard,
-    is_published,
     list_versions,
-    publish,
 )
 from tabular_labels.io.parquet_edits import KEY, scan_files
 from tabular_labels.io.parquet_files import (
-    finish_version,
+    new_version,
     next_version,
-    remove_created,
     write_table,
 )
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
@@ -118,17 +116,13 @@ def rewrite(
     require(check_catalog(state.catalog))
     require(check_structure(state.catalog, structure))
     root, before = base.path, base.manifest
-    created: list[Path] = []
-    manifest: Manifest | None = None
-    staging = root / STAGING / uuid.uuid4().hex
-    try:
-        staging.mkdir(parents=True)
+    with new_version(root) as version, _staging(root) as staging:
         writer = _ShardWriter(base, state, structure, staging)
         shards = tuple(writer.shards(changed, points_per_shard))
         attached = before.attachments
         if state.catalog.attachments != before.catalog.attachments:
-            attached = write_attachments(state.catalog.attachments, root, created)
-        _move_in(root, writer.written, created)
+            attached = write_attachments(state.catalog.attachments, root, version.created)
+        _move_in(root, writer.written, version.created)
         manifest = Manifest(
             next_version(before.info.version, message, _count(structure)),
             state.catalog,
@@ -136,15 +130,19 @@ def rewrite(
             shards,
             attachments=attached,
         )
-        publish(root, manifest)
-    except BaseException:
-        if manifest is None or not is_published(root, manifest):
-            remove_created(created)
-        raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    finish_version(root, manifest)
+        version.publish(manifest)
     return ParquetSource(root, manifest)
+
+
+@contextmanager
+def _staging(root: Path) -> Iterator[Path]:
+    """Make a folder for what is not part of the project yet, and remove it."""
+    folder = root / STAGING / uuid.uuid4().hex
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _require_newest(base: ParquetSource) -> None:

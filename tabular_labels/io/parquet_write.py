@@ -25,16 +25,13 @@ from tabular_labels.io.manifest import (
     NextIds,
     Shard,
     is_project,
-    is_published,
     list_versions,
     mark_project,
-    publish,
     read_manifest,
 )
 from tabular_labels.io.parquet_files import (
-    finish_version,
+    new_version,
     next_version,
-    remove_created,
     write_table,
 )
 from tabular_labels.io.project_files import describe_file
@@ -111,9 +108,8 @@ def write_parquet(
     root = Path(path)
     parent = _prepare(root, overwrite=overwrite)
     ids = _next_ids(catalog, structure, root, parent)
-    created: list[Path] = []
-    manifest: Manifest | None = None
-    try:
+    with new_version(root) as version:
+        created = version.created
         _make_folders(root, created)
         if isinstance(tables, LabelTables):
             shards = _write_shards(tables, root, points_per_shard, progress, created)
@@ -125,14 +121,8 @@ def write_parquet(
         n_points = int(structure.point_offsets[-1])
         rows = Counts(structure.frames.height, structure.instances.height, n_points)
         info = next_version(parent, message, rows)
-        manifest = Manifest(info, catalog, ids, tuple(shards), attachments=attached)
         mark_project(root)
-        publish(root, manifest)
-    except BaseException:
-        if manifest is None or not is_published(root, manifest):
-            remove_created(created)
-        raise
-    finish_version(root, manifest)
+        version.publish(Manifest(info, catalog, ids, tuple(shards), attachments=attached))
 
 
 def write_attachments(attachments: Attachments, root: Path, created: list[Path]) -> DataFile | None:

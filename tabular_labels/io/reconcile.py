@@ -45,7 +45,12 @@ def merge_catalogs(base: Catalog, mine: Catalog, theirs: Catalog, where: object)
     for name in (*_KEYED, *_UNKEYED):
         merged = _merged_rows if name in _KEYED else _merged_lists
         old, ours, other = (each.tables()[name] for each in (base, mine, theirs))
-        tables[name] = merged(name, old, ours, other, where)
+        if ours.equals(old):
+            tables[name] = other
+        elif other.equals(old) or ours.equals(other):
+            tables[name] = ours
+        else:
+            tables[name] = merged(name, old, ours, other, where)
     provenance = _merged_mapping(base.provenance, mine.provenance, theirs.provenance, where)
     return replace(theirs, **tables, provenance=provenance)  # type: ignore[arg-type]  # tables only
 
@@ -53,10 +58,6 @@ def merge_catalogs(base: Catalog, mine: Catalog, theirs: Catalog, where: object)
 def _merged_rows(
     name: str, base: pl.DataFrame, mine: pl.DataFrame, theirs: pl.DataFrame, where: object
 ) -> pl.DataFrame:
-    if mine.equals(base):
-        return theirs
-    if theirs.equals(base) or mine.equals(theirs):
-        return mine
     # Small tables: as a mapping from key to row, in their order.
     key = schema.TABLES[name].key
     old, ours, other = ({_key(row, key): row for row in t.to_dicts()} for t in (base, mine, theirs))
@@ -87,10 +88,6 @@ def _chosen(old: Any, mine: Any, theirs: Any) -> Any:
 def _merged_lists(
     name: str, base: pl.DataFrame, mine: pl.DataFrame, theirs: pl.DataFrame, where: object
 ) -> pl.DataFrame:
-    if mine.equals(base):
-        return theirs
-    if theirs.equals(base) or mine.equals(theirs):
-        return mine
     n = base.height
     if mine[:n].equals(base) and theirs[:n].equals(base):
         added = mine[n:].join(theirs[n:], on=mine.columns, how="anti", nulls_equal=True)

@@ -13,7 +13,7 @@ from tabular_labels.model.offsets import ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["Counts", "MemorySource", "Readable", "Source"]
+__all__ = ["Counts", "HeldSource", "MemorySource", "PlainSource", "Readable", "Source"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,40 @@ class Readable(Protocol):
         ...
 
 
-class MemorySource:
+class PlainSource:
+    """A source with no shorter way than its structure and `read_points`."""
+
+    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
+        """Leave it to the structure."""
+        del video_id, frame_idx
+        return None
+
+    def scan(self, table: str) -> pl.LazyFrame | None:
+        """Leave it to the structure and `read_points`."""
+        del table
+        return None
+
+
+class HeldSource(PlainSource):
+    """A source that holds its frames and instances; its points are somewhere else."""
+
+    catalog: Catalog
+    structure: Structure
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of the large tables."""
+        structure = self.structure
+        return Counts(
+            structure.frames.height, structure.instances.height, int(structure.point_offsets[-1])
+        )
+
+    def load_structure(self) -> Structure:
+        """Return the structure."""
+        return self.structure
+
+
+class MemorySource(PlainSource):
     """Tables in memory as a source.
 
     Examples:
@@ -154,14 +187,6 @@ class MemorySource:
             return pl.DataFrame([column.slice(first, last - first) for column in points])
         rows = ranges(start, count)
         return pl.DataFrame([column.gather(rows) for column in points])
-
-    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
-        """Leave it to the structure, which is in memory already."""
-        return None
-
-    def scan(self, table: str) -> pl.LazyFrame | None:
-        """Leave it to the structure and `read_points`."""
-        return None
 
     def load(self) -> LabelTables:
         """Return the tables."""

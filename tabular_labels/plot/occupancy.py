@@ -14,12 +14,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tabular_labels._types import IntArray
 from tabular_labels.plot.canvas import INK, MUTED, colour, name_text, new_figure
+from tabular_labels.plot.heat import MOST_NAMES, dress
 
 __all__ = ["bin_runs", "plot_occupancy"]
 
 _MOST_COLUMNS = 1600
 _MOST_ROWS = 400
-_MOST_NAMES = 40
 
 
 def plot_occupancy(
@@ -173,13 +173,11 @@ def _shade(covered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _dress(axis: Axes, panel: _Panel, n_rows: int, group: int) -> None:
-    n_tracks = len(panel.tracks)
-    axis.set_title(name_text(panel.video, 90), loc="left", fontsize=10, color=INK)
-    n_runs = len(panel.rows)
+    n_tracks, n_runs = len(panel.tracks), len(panel.rows)
     counted = f"{n_tracks:,} track{'s' * (n_tracks != 1)}, {n_runs:,} run{'s' * (n_runs != 1)}"
     several = f", {group} tracks a row" if group > 1 else ""
-    axis.set_title(counted + several, loc="right", fontsize=9, color=MUTED)
-    if n_tracks <= _MOST_NAMES:
+    dress(axis, panel.video, counted + several, of_frames=True)
+    if n_tracks <= MOST_NAMES:
         axis.set_yticks(range(n_rows), [name_text(name) for name in panel.tracks], fontsize=9)
         for row in range(1, n_rows):
             axis.axhline(row - 0.5, color="white", linewidth=3)
@@ -187,9 +185,3 @@ def _dress(axis: Axes, panel: _Panel, n_rows: int, group: int) -> None:
         axis.set_ylabel("track number", fontsize=9, color=INK)
         axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda row, _: f"{round(row * group):,}"))
-    axis.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda frame, _: f"{round(frame):,}"))
-    axis.tick_params(labelcolor=INK, labelsize=9, length=3, color=MUTED)
-    axis.tick_params(axis="y", length=0)
-    axis.set_facecolor("#F3F5F7")
-    axis.spines[:].set_visible(False)

@@ -11,7 +11,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.offsets import ranges
 from tabular_labels.model.schema import POINTS
-from tabular_labels.model.source import Counts, MemorySource, Source
+from tabular_labels.model.source import Counts, HeldSource, MemorySource, PlainSource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
 __all__ = [
@@ -30,7 +30,7 @@ EXTRA: Final = -1
 """The ``part`` of points that stand in a derived source's own table."""
 
 
-class DerivedSource:
+class DerivedSource(HeldSource):
     """Frames and instances of its own over the points of another source.
 
     A derived source over a derived one stands over the same parent, beside the other.
@@ -64,31 +64,9 @@ class DerivedSource:
         self.has_parts: bool = structure.part is not None if has_parts is None else has_parts
 
     @property
-    def counts(self) -> Counts:
-        """Rows of the large tables."""
-        structure = self.structure
-        return Counts(
-            structure.frames.height, structure.instances.height, int(structure.point_offsets[-1])
-        )
-
-    @property
     def origin(self) -> str | None:
         """The file below."""
         return self.parent.origin
-
-    def load_structure(self) -> Structure:
-        """Return the structure."""
-        return self.structure
-
-    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
-        """Leave it to the structure."""
-        del video_id, frame_idx
-        return None
-
-    def scan(self, table: str) -> pl.LazyFrame | None:
-        """Leave it to the structure and `read_points`."""
-        del table
-        return None
 
     def read_points(
         self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
@@ -181,7 +159,7 @@ class HasStructure(Protocol):
         ...
 
 
-class ChosenFramesSource:
+class ChosenFramesSource(PlainSource):
     """Some frames of a snapshot, of which nothing is read before it is asked for.
 
     Several such sources of one snapshot share its structure.
@@ -218,16 +196,6 @@ class ChosenFramesSource:
         """Choose from the snapshot's structure."""
         kept = np.unpackbits(self._kept, count=self._n_whole).view(np.bool_)
         return self.select(self.whole.structure, kept)
-
-    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
-        """Leave it to the structure."""
-        del video_id, frame_idx
-        return None
-
-    def scan(self, table: str) -> pl.LazyFrame | None:
-        """Leave it to the structure and `read_points`."""
-        del table
-        return None
 
     def read_points(
         self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]

@@ -11,7 +11,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.layout import NodeMap, columns_to_lay_out, lay_out
 from tabular_labels.model.offsets import offsets_of_counts, ranges
-from tabular_labels.model.source import Counts, MemorySource, Source
+from tabular_labels.model.source import HeldSource, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
 __all__ = ["MergedSource", "Parent", "SourceBuilder"]
@@ -45,7 +45,7 @@ class _Origin:
     nodes: NodeMap | None
 
 
-class MergedSource:
+class MergedSource(HeldSource):
     """Frames and instances of its own over the points of several sources."""
 
     def __init__(self, catalog: Catalog, structure: Structure, origins: Sequence[_Origin]) -> None:
@@ -54,32 +54,10 @@ class MergedSource:
         self.origins = tuple(origins)
 
     @property
-    def counts(self) -> Counts:
-        """Rows of the large tables."""
-        structure = self.structure
-        return Counts(
-            structure.frames.height, structure.instances.height, int(structure.point_offsets[-1])
-        )
-
-    @property
     def origin(self) -> str | None:
         """A file below; the first there is."""
         found = (origin.source.origin for origin in self.origins)
         return next((path for path in found if path is not None), None)
-
-    def load_structure(self) -> Structure:
-        """Return the structure."""
-        return self.structure
-
-    def find_frame(self, video_id: int, frame_idx: int) -> LabelTables | None:
-        """Leave it to the structure."""
-        del video_id, frame_idx
-        return None
-
-    def scan(self, table: str) -> pl.LazyFrame | None:
-        """Leave it to the structure and `read_points`."""
-        del table
-        return None
 
     def read_points(
         self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]

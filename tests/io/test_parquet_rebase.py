@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tabular_labels.errors import ConflictError
-from tabular_labels.io import parquet_commit
+from tabular_labels.io import parquet_files
 from tabular_labels.io.manifest import publish, read_history
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_rewrite import compact
@@ -276,12 +276,12 @@ def test_a_lost_race_is_run_again(path: Path, monkeypatch: pytest.MonkeyPatch) -
     def publish_second(root: Path, manifest: Any) -> None:
         if (rival := next(rivals, None)) is not None:
             with monkeypatch.context() as patch:
-                patch.setattr(parquet_commit, "publish", publish)
+                patch.setattr(parquet_files, "publish", publish)
                 newest = open_parquet(path)
                 append_delta(newest, add_frame(newest, (2, FAR + rival), 1.0), message="rival")
         publish(root, manifest)
 
-    monkeypatch.setattr(parquet_commit, "publish", publish_second)
+    monkeypatch.setattr(parquet_files, "publish", publish_second)
     after = append_delta(base, add_frame(base, (0, FAR), 1.0), message="mine", rebase=True)
     assert after.manifest.info.version == 5
     assert [info.message for info in read_history(path)][1:] == ["rival"] * 3 + ["mine"]

@@ -19,7 +19,7 @@ from tabular_labels.errors import (
     QueryError,
     TabularLabelsError,
 )
-from tabular_labels.io import manifest, parquet_write
+from tabular_labels.io import manifest, parquet_files
 from tabular_labels.io.manifest import list_versions, read_manifest, version_path
 from tabular_labels.io.parquet_files import ROW_GROUP_ROWS
 from tabular_labels.io.parquet_scan import open_parquet, project_files, read_parquet
@@ -134,9 +134,9 @@ FAILURES: dict[str, tuple[str, Callable[..., Any]]] = {
     "at the first file": ("parquet_files.pq.write_table", fail),
     "at a later file": ("parquet_files.pq.write_table", fail_after(4, pq.write_table)),
     "while describing": ("parquet_files.describe_file", fail),
-    "at the manifest": ("parquet_write.publish", fail),
+    "at the manifest": ("parquet_files.publish", fail),
     "when interrupted": ("parquet_files.pq.write_table", interrupt),
-    "when interrupted late": ("parquet_write.publish", interrupt),
+    "when interrupted late": ("parquet_files.publish", interrupt),
 }
 
 
@@ -175,7 +175,7 @@ def test_a_failure_after_publishing_keeps_the_version(
         manifest.publish(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(parquet_write, "publish", publish_and_stop)
+    monkeypatch.setattr(parquet_files, "publish", publish_and_stop)
     with pytest.raises(KeyboardInterrupt):
         write_parquet(tables, tmp_path / "mice")
     assert_frame_equal(read_parquet(tmp_path / "mice").points, tables.points)

@@ -11,7 +11,7 @@ from tabular_labels.analysis_files import AnalysisRules, export_csv, export_hdf5
 from tabular_labels.labels_core import LabelsCore, VideoLike
 from tabular_labels.origins import refuse_to_replace
 from tabular_labels.queries.analysis import Untracked
-from tabular_labels.streaming import TableStream
+from tabular_labels.streaming import Names, TableStream
 
 __all__ = [
     "write_analysis",
@@ -64,6 +64,7 @@ def write_csv(
     wide: bool = False,
     pad_frames: bool = False,
     escape_formulas: bool = False,
+    names: Names = "own",
     progress: Progress | None = None,
 ) -> None:
     """Write the named columns of a level as CSV; coordinates come back to the bit.
@@ -82,6 +83,8 @@ def write_csv(
             stored length, or to its last labelled frame if that is later.
         escape_formulas: Put an apostrophe before names that a spreadsheet would take for
             formulas (those that begin with ``= + - @``, a tab or a line's end).
+        names: ``"sleap-io"`` writes points or instances with the columns, and their names,
+            that ``sleap_io.load_csv`` reads; it does not read ours.
         progress: Called with the number of frames written and their total; what it
             raises cancels the writing.
 
@@ -89,7 +92,9 @@ def write_csv(
         QueryError: Unknown level or column.
         ValueError: Scanned labels would replace the file that they are read from.
     """
-    stream = TableStream(labels._snapshot, level, columns, wide=wide, pad_frames=pad_frames)
+    stream = TableStream(
+        labels._snapshot, level, columns, wide=wide, pad_frames=pad_frames, names=names
+    )
     stream.write(path, "csv", progress=progress, escape_formulas=escape_formulas)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -16,10 +16,17 @@ from tabular_labels.origins import refuse_to_replace
 from tabular_labels.queries.places import instances_of_frames
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["TableStream", "save_table"]
+__all__ = ["Names", "TableStream", "save_table"]
+
+Names: TypeAlias = Literal["own", "sleap-io"]
 
 _ROWS_AT_ONCE = 200_000
 _KEYS = ("video", "video_id", "frame_idx")
+_SLEAP_IO = {
+    "points": "frame_idx node x y video track tracking_score instance_score score".split(),
+    "instances": "frame_idx video track tracking_score score".split(),
+}
+_SLEAP_IO_NAMES = {"video": "video_path", "tracking_score": "track_score"}
 _COUNTS = ("n_instances", "n_user", "n_predicted", "n_tracked")
 
 
@@ -34,6 +41,7 @@ class TableStream:
         pad_frames: Add a row for each frame of a video that has none, from frame 0 to
             the video's stored length, or to its last labelled frame if that is later.
             Only the keys of the frame are filled in, and counts are 0.
+        names: What columns are called in a file, see `exporting.write_csv`.
 
     Raises:
         QueryError: Unknown level or columns.
@@ -47,10 +55,17 @@ class TableStream:
         *,
         wide: bool = False,
         pad_frames: bool = False,
+        names: Names = "own",
     ) -> None:
         self.snapshot, self.level, self.pad_frames = snapshot, level, pad_frames
         self.reader = LevelReader(snapshot, level, wide=wide)
         known = self.reader.schema()
+        if names not in get_args(Names):
+            message = f"found names {names!r}, expected one of {get_args(Names)}. Use one of those."
+            raise QueryError(message)
+        self.names = {} if names == "own" else _SLEAP_IO_NAMES
+        if names == "sleap-io" and columns is None:
+            columns = _columns_of_sleap_io(level, list(known))
         self.columns = list(known) if columns is None else list(columns)
         unknown = [name for name in self.columns if name not in known]
         if unknown or len(set(self.columns)) < len(self.columns):
@@ -87,16 +102,18 @@ class TableStream:
         refuse_to_replace(self.snapshot, path)
         n_infinite = 0
 
+        schema = {self.names.get(name, name): dtype for name, dtype in self.schema.items()}
+
         def told() -> Iterator[pl.DataFrame]:
             nonlocal n_infinite
             for done, table in self.batches():
                 n_infinite += _count_infinite(table) if form == "ndjson" else 0
-                yield table
+                yield table.rename(self.names, strict=False)
                 if progress is not None:
                     progress(done, self.total)
 
         with atomic_path(path) as temporary:
-            write_batches(temporary, form, self.schema, told(), escape_formulas=escape_formulas)
+            write_batches(temporary, form, schema, told(), escape_formulas=escape_formulas)
         if n_infinite:
             message = f"{path}: left out on writing: infinite numbers ({n_infinite})"
             warnings.warn(message, LeftOutWarning, stacklevel=3)
@@ -190,6 +207,14 @@ class TableStream:
         return pl.DataFrame(made)
 
 
+def _columns_of_sleap_io(level: Level, known: list[str]) -> list[str]:
+    if level not in _SLEAP_IO:
+        message = f"found level {level!r}, expected {' or '.join(_SLEAP_IO)}. Use one of those."
+        raise QueryError(message)
+    values = [name for name in known if "." in name] if level == "instances" else []
+    return [*_SLEAP_IO[level], *values]
+
+
 def _count_infinite(table: pl.DataFrame) -> int:
     counts = table.select(pl.col(pl.Float32, pl.Float64).is_infinite().sum())
     return sum(counts.row(0)) if counts.width else 0
@@ -205,8 +230,9 @@ def save_table(
     wide: bool = False,
     pad_frames: bool = False,
     escape_formulas: bool = False,
+    names: Names = "own",
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
-    """Write the named columns of a level, see `exchange.write_csv`."""
-    stream = TableStream(snapshot, level, columns, wide=wide, pad_frames=pad_frames)
+    """Write the named columns of a level, see `exporting.write_csv`."""
+    stream = TableStream(snapshot, level, columns, wide=wide, pad_frames=pad_frames, names=names)
     stream.write(path, form, progress=progress, escape_formulas=escape_formulas)

@@ -162,6 +162,14 @@ def _check_jabs(labels: Readable, path: Path) -> None:
     if n_untracked:
         found = f"found {n_untracked} untracked instances, expected a track for each"
         raise ExportError(path, "JABS", found)
+    n_tracks = labels.structure.instances["track_id"].n_unique()
+    if _jabs_version(path) == 2 and n_tracks > 1:
+        found = f"found {n_tracks} tracks, expected one: versions from 3 on hold several mice"
+        raise ExportError(path, "JABS 2", found)
+
+
+def _jabs_version(path: Path) -> int:
+    return int(path.stem.rpartition("_v")[2])
 
 
 def _check_dlc(labels: Readable, path: Path) -> None:
@@ -251,10 +259,10 @@ def _write_jabs(labels: Any, path: Path, options: dict[str, Any]) -> None:
     """Write the file of one video, whose name sleap-io makes of the video's."""
     import sleap_io
 
-    stem, _, version = path.stem.rpartition("_pose_est_v")
+    stem = path.stem.rpartition("_pose_est_v")[0]
     labels.videos[0].filename = f"{stem}.avi"
     labels.skeletons[0].name = "Mouse"
-    sleap_io.save_jabs(labels, int(version), str(path.parent), **options)
+    sleap_io.save_jabs(labels, _jabs_version(path), str(path.parent), **options)
 
 
 def _write_ultralytics(labels: Any, path: Path, options: dict[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,12 @@ class Case:
     Attributes:
         title: The format, for people.
         suffix: What our names of such files end with.
-        labels: ``all``, ``user``, ``predicted``, or ``one video`` (predictions of it).
+        labels: ``all``, ``user``, ``predicted``, ``one video`` (predictions of it), or
+            ``one animal`` (of these).
         save: How sleap-io writes it: labels and path.
         load: How sleap-io reads it.
+        options: What `Labels.save` is told to write it.
+        has_order_of_nodes: Whether sleap-io writes the nodes in their order.
     """
 
     title: str
@@ -38,6 +41,8 @@ class Case:
     labels: str
     save: Callable[[Any, str], Any]
     load: Callable[[str], Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    has_order_of_nodes: bool = True
 
 
 def _sio() -> Any:
@@ -46,15 +51,47 @@ def _sio() -> Any:
     return sleap_io
 
 
-def _save_jabs(labels: Any, path: str) -> None:
+def _save_jabs(labels: Any, path: str, version: int) -> None:
     folder, name = str(Path(path).parent), Path(path).name
-    labels.videos[0].filename = name.replace("_pose_est_v5.h5", ".avi")
+    labels.videos[0].filename = name.replace(f"_pose_est_v{version}.h5", ".avi")
     labels.skeletons[0].name = "Mouse"
-    _sio().save_jabs(labels, 5, folder)
+    _sio().save_jabs(labels, version, folder)
 
 
 def _save_coco(labels: Any, path: str) -> None:
     _sio().save_coco(labels, path)
+
+
+def _csv_case(title: str, suffix: str, labels: str, form: str, **more: Any) -> Case:
+    return Case(
+        title,
+        suffix,
+        labels,
+        lambda labels, path: _sio().save_csv(labels, path, format=form),
+        lambda path: _sio().load_csv(path),
+        **more,
+    )
+
+
+def _analysis_case(title: str, preset: str, **options: Any) -> Case:
+    return Case(
+        title,
+        ".analysis.h5",
+        "one video",
+        lambda labels, path: _sio().save_analysis_h5(labels, path, preset=preset),
+        lambda path: _sio().load_analysis_h5(path),
+        options,
+    )
+
+
+def _jabs_case(version: int) -> Case:
+    return Case(
+        f"JABS {version}",
+        f"_pose_est_v{version}.h5",
+        "one animal" if version == 2 else "one video",
+        lambda labels, path: _save_jabs(labels, path, version),
+        lambda path: _sio().load_jabs(path),
+    )
 
 
 CASES = [
@@ -64,6 +101,17 @@ CASES = [
         "all",
         lambda labels, path: _sio().save_slp(labels, path, verbose=False),
         lambda path: _sio().load_slp(path, open_videos=False),
+    ),
+    _analysis_case("analysis HDF5", "matlab"),
+    _analysis_case("analysis HDF5, frames first", "standard", transpose=False),
+    _csv_case("analysis CSV", ".analysis.csv", "one video", "sleap", has_order_of_nodes=False),
+    _csv_case("CSV of points", ".csv", "predicted", "points", options={"names": "sleap-io"}),
+    _csv_case(
+        "CSV of instances",
+        ".csv",
+        "predicted",
+        "instances",
+        options={"level": "instances", "names": "sleap-io"},
     ),
     Case(
         "NWB, predictions",
@@ -94,13 +142,7 @@ CASES = [
         lambda labels, path: _sio().save_csv(labels, path, format="dlc", include_score=False),
         lambda path: _sio().load_dlc(path, config=False),
     ),
-    Case(
-        "JABS",
-        "_pose_est_v5.h5",
-        "one video",
-        _save_jabs,
-        lambda path: _sio().load_jabs(path),
-    ),
+    *map(_jabs_case, (2, 3, 4, 5)),
     Case(
         "Ultralytics",
         ".ultralytics",
@@ -115,7 +157,7 @@ CASES = [
 
 def project(folder: Path, labels: str) -> tl.Labels:
     """Make labels of movies in a folder; the same each time."""
-    n_videos, n_nodes = (1, 12) if labels == "one video" else (2, 3)
+    n_videos, n_nodes = (1, 12) if labels.startswith("one") else (2, 3)
     tables = make_tables(N_FRAMES, n_videos=n_videos, n_nodes=n_nodes, user_fraction=0.4)
     shape: dict[str, Any] = {
         "height": 64,
@@ -135,6 +177,8 @@ def project(folder: Path, labels: str) -> tl.Labels:
     whole = tl.Labels.from_tables(replace(tables, catalog=catalog))
     if labels == "all":
         return whole
+    if labels == "one animal":
+        return whole.filter(instances=(pl.col("kind") == "predicted") & (pl.col("track_id") == 0))
     kind = "user" if labels == "user" else "predicted"
     return whole.filter(instances=pl.col("kind") == kind)
 

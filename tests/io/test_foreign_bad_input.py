@@ -201,6 +201,11 @@ REFUSED: dict[str, tuple[str, Callable[[], tl.Labels], str]] = {
         lambda: labels_of(n_videos=1, n_nodes=12, untracked_fraction=0.9),
         "untracked",
     ),
+    "animals": (
+        "_pose_est_v2.h5",
+        lambda: labels_of(n_videos=1, n_nodes=12, untracked_fraction=0.0),
+        "4 tracks",
+    ),
     "no skeleton": (".ultralytics", tl.Labels, "0 skeletons"),
 }
 

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 import tabular_labels as tl
 from tabular_labels._types import Level
-from tabular_labels.errors import FileFormatError, LeftOutWarning
+from tabular_labels.errors import FileFormatError, LeftOutWarning, QueryError
 from tabular_labels.io.detect import detect_format
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.testing.builders import make_tables
@@ -176,3 +176,17 @@ def test_infinite_numbers_have_no_word_in_json(tmp_path: Path) -> None:
     assert tl.load_file(path).to_polars()["x"].null_count() == 2
     tl.write_csv(odd, tmp_path / "a.csv")
     assert tl.load_file(tmp_path / "a.csv").to_polars()["x"].is_infinite().sum() == 2
+
+
+def test_columns_are_named_for_sleap_io(tmp_path: Path) -> None:
+    labels = some_labels()
+    tl.write_csv(labels, tmp_path / "a.csv", names="sleap-io")
+    names = ["frame_idx", "node", "x", "y", "video_path", "track", "track_score"]
+    assert pl.read_csv(tmp_path / "a.csv").columns == [*names, "instance_score", "score"]
+    tl.write_csv(labels, tmp_path / "b.csv", columns=["video", "x"], names="sleap-io")
+    assert pl.read_csv(tmp_path / "b.csv").columns == ["video_path", "x"]
+    with pytest.raises(QueryError, match="'frames', expected points or instances"):
+        tl.write_csv(labels, tmp_path / "c.csv", "frames", names="sleap-io")
+    with pytest.raises(QueryError, match="found names 'theirs'"):
+        tl.write_csv(labels, tmp_path / "c.csv", names="theirs")  # type: ignore[arg-type]  # so
+    assert not (tmp_path / "c.csv").exists()

@@ -23,8 +23,8 @@ Names: TypeAlias = Literal["own", "sleap-io"]
 _ROWS_AT_ONCE = 200_000
 _KEYS = ("video", "video_id", "frame_idx")
 _SLEAP_IO = {
-    "points": "frame_idx node x y video track tracking_score instance_score score".split(),
-    "instances": "frame_idx video track tracking_score score".split(),
+    "points": ["frame_idx", "node", "x", "y", "video", "track", "tracking_score"],
+    "instances": ["frame_idx", "video", "track", "tracking_score", "score"],
 }
 _SLEAP_IO_NAMES = {"video": "video_path", "tracking_score": "track_score"}
 _COUNTS = ("n_instances", "n_user", "n_predicted", "n_tracked")
@@ -211,8 +211,9 @@ def _columns_of_sleap_io(level: Level, known: list[str]) -> list[str]:
     if level not in _SLEAP_IO:
         message = f"found level {level!r}, expected {' or '.join(_SLEAP_IO)}. Use one of those."
         raise QueryError(message)
-    values = [name for name in known if "." in name] if level == "instances" else []
-    return [*_SLEAP_IO[level], *values]
+    if level == "points":
+        return [*_SLEAP_IO[level], "instance_score", "score"]
+    return [*_SLEAP_IO[level], *(name for name in known if "." in name)]
 
 
 def _count_infinite(table: pl.DataFrame) -> int:

@@ -69,7 +69,7 @@ def test_what_sleap_io_writes_of_our_labels_is_what_it_writes_of_its_own(
     case.save(made, str(ours))
     assert alike(tl.load_file(ours), tl.load_file(theirs), case)
     again = [tl.Labels.from_sleap_io(case.load(str(path))) for path in (ours, theirs)]
-    assert alike(*again, case)
+    assert alike(again[0], again[1], case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
@@ -83,7 +83,7 @@ def test_what_we_write_of_sleap_ios_labels_is_what_it_writes(
     case.save(source, str(theirs))
     assert alike(tl.load_file(ours), tl.load_file(theirs), case)
     again = [tl.Labels.from_sleap_io(case.load(str(path))) for path in (ours, theirs)]
-    assert alike(*again, case)
+    assert alike(again[0], again[1], case)
 
 
 def alike(mine: tl.Labels, theirs: tl.Labels, case: Case) -> bool:

@@ -108,7 +108,9 @@ def _part(side: Side, frames: slice) -> Side:
         return side.read(columns, chosen + rows.start)
 
     structure = Structure(whole.frames[frames], whole.instances[rows], whole.n_nodes)
-    return Side(structure, side.keys, read, side.alike)
+    offsets = whole.instance_offsets[frames.start : frames.stop + 1]
+    structure.with_offsets(offsets - rows.start)
+    return Side(structure, side.keys, read, side.alike).with_place(side.place[frames])
 
 
 def rows_of(side: Side, frames: slice) -> slice:

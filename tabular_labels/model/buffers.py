@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "any_hidden",
+    "float_buffer",
     "float_columns",
     "float_values",
     "is_forked",
@@ -90,6 +91,25 @@ def float_columns(columns: Sequence[pl.Series]) -> list[FloatArray]:
             known = valid, _null_rows(valid, len(array))
         made.append(_with_nan(values, known[1]))
     return made
+
+
+def float_buffer(column: pl.Series) -> tuple[FloatArray, IntArray]:
+    """Return the values of a float column, whatever lies under nulls, and the null rows.
+
+    Args:
+        column: Float32 or Float64.
+
+    Returns:
+        A read-only array of the same dtype, and int64 rows, ascending.
+
+    Examples:
+        >>> float_buffer(pl.Series([1.0, None]))[1].tolist()
+        [1]
+    """
+    values, array = _float_buffer(column)
+    if not array.null_count:
+        return values, np.empty(0, np.int64)
+    return values, _null_rows(_bits(array.buffers()[0], array.offset, len(array)), len(array))
 
 
 def shown_columns(columns: Sequence[pl.Series], shown: pl.Series | None = None) -> list[FloatArray]:

@@ -46,9 +46,11 @@ def rows_of_ids(ids: IntArray, wanted: IntArray) -> IntArray:
         if not len(wanted) or (int(wanted.min()) >= 0 and int(wanted.max()) < n):
             return wanted
         return np.where((wanted >= 0) & (wanted < n), wanted, -1)
-    order = np.argsort(ids, kind="stable")
-    place = np.minimum(np.searchsorted(ids, wanted, sorter=order), n - 1)
-    rows = order[place]
+    if bool((ids[1:] > ids[:-1]).all()):
+        rows = np.minimum(np.searchsorted(ids, wanted), n - 1)
+    else:
+        order = np.argsort(ids, kind="stable")
+        rows = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), n - 1)]
     return np.where(ids[rows].astype(np.int64) == wanted, rows, -1)
 
 
@@ -76,11 +78,15 @@ def instance_offsets(frames: pl.DataFrame, instances: pl.DataFrame) -> IntArray:
     ids, mine = frames["frame_id"].to_numpy(), instances["frame_id"].to_numpy()
     if len(ids) and len(mine) and _counts_from_zero(ids) and int(mine.max()) < len(ids):
         return offsets_of_counts(np.bincount(mine, minlength=len(ids)))
-    rows = rows_of_ids(ids, mine)
+    # The instances of a frame follow each other, so each frame is looked up once.
+    first = np.append(0, np.flatnonzero(mine[1:] != mine[:-1]) + 1)[: len(mine)]
+    counts = np.diff(first, append=len(mine))
+    rows = rows_of_ids(ids, mine[first])
     if len(rows) and int(rows.min()) < 0:
         # Invariants were broken; leave the report to the checks, not to numpy.
-        rows = rows[rows >= 0]
-    return offsets_of_counts(np.bincount(rows, minlength=frames.height))
+        rows, counts = rows[rows >= 0], counts[rows >= 0]
+    found = np.bincount(rows, weights=counts, minlength=frames.height)
+    return offsets_of_counts(found.astype(np.int64))
 
 
 def point_offsets(instances: pl.DataFrame, n_nodes: IntArray) -> IntArray:

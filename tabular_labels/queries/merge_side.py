@@ -54,6 +54,11 @@ class Side:
         place |= frames["frame_idx"].to_numpy().astype(np.uint64)
         return place
 
+    def with_place(self, place: npt.NDArray[np.uint64]) -> Side:
+        """Take places that are known already."""
+        self.__dict__["place"] = place
+        return self
+
     @cached_property
     def order(self) -> IntArray | None:
         """Frame rows by place, equal ones as they stand; None when they stand so."""

@@ -13,6 +13,7 @@ from tabular_labels.model.layout import NodeMap, columns_to_lay_out, lay_out
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.source import HeldSource, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
+from tabular_labels.store.pieces import first_of_runs, join_pieces
 
 __all__ = ["MergedSource", "Parent", "SourceBuilder"]
 
@@ -89,17 +90,11 @@ class MergedSource(HeldSource):
         ]
         if not len(part) or len(tables) < len(self.origins):
             return None
-        breaks = (part[1:] != part[:-1]) | (start[1:] != start[:-1] + count[:-1])
-        first = np.append(0, np.flatnonzero(breaks) + 1)
+        first = first_of_runs(part, start, count)
         if len(first) * _LONG > len(part):
             return None
-        lengths = np.add.reduceat(count, first).tolist()
-        pieces = list(zip(part[first].tolist(), start[first].tolist(), lengths, strict=True))
-        return pl.DataFrame(
-            [
-                pl.concat([tables[t][name].slice(at, n) for t, at, n in pieces], rechunk=True)
-                for name in columns
-            ]
+        return join_pieces(
+            tables, (part[first], start[first], np.add.reduceat(count, first)), columns
         )
 
     def _read(
@@ -118,9 +113,11 @@ class MergedSource(HeldSource):
         structure = self.structure
         start = structure.point_start
         assert start is not None, "merged structures say where points are"
-        count = np.diff(structure.point_offsets)
+        n, n_nodes = len(start), structure.n_nodes
+        one = len(n_nodes) == 1  # then no number for each instance has to be made
+        count = np.broadcast_to(n_nodes, n) if one else np.diff(structure.point_offsets)
         points = self.read_points(structure.part, start, count, _COLUMNS)
-        return LabelTables(self.catalog, structure.frames, structure.instances, points)
+        return LabelTables.on(structure, self.catalog, points)
 
 
 class SourceBuilder:
@@ -211,17 +208,12 @@ def _interleave(tables: Sequence[pl.DataFrame], which: IntArray, count: IntArray
     columns = tables[0].columns
     if len(first) * _LONG <= len(which):
         points = offsets_of_counts(count)
-        lengths = np.diff(points[np.append(first, len(which))]).tolist()
-        cursor = [0] * len(tables)
-        pieces = []
-        for table, length in zip(which[first].tolist(), lengths, strict=True):
-            pieces.append((table, cursor[table], length))
-            cursor[table] += length
-        made = [
-            pl.concat([tables[t][name].slice(at, n) for t, at, n in pieces], rechunk=True)
-            for name in columns
-        ]
-        return pl.DataFrame(made)
+        lengths = np.diff(points[np.append(first, len(which))])
+        taken, starts = which[first], np.empty(len(first), np.int64)
+        for number in range(len(tables)):
+            mine = taken == number
+            starts[mine] = offsets_of_counts(lengths[mine])[:-1]
+        return join_pieces(tables, (taken, starts, lengths), columns)
     starts = np.empty(len(which), np.int64)
     before = 0
     for number, table in enumerate(tables):

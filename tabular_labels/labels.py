@@ -14,7 +14,25 @@ from tabular_labels.encode import encode
 from tabular_labels.files import project_at, read_tables, save_snapshot, with_suffix
 from tabular_labels.filtering import filtered_snapshot
 from tabular_labels.images import FrameChoice, save_package
+from tabular_labels.labels_bulk import LabelsBulk
+from tabular_labels.labels_catalog import LabelsCatalog
+from tabular_labels.labels_dense import LabelsDense
+from tabular_labels.labels_edit import LabelsEdit
+from tabular_labels.labels_find import LabelsFind
+from tabular_labels.labels_formats import LabelsFormats
+from tabular_labels.labels_images import LabelsImages
+from tabular_labels.labels_instances import LabelsInstances
+from tabular_labels.labels_merge import LabelsMerge
+from tabular_labels.labels_merge_classic import LabelsMergeClassic
+from tabular_labels.labels_nodes import LabelsNodes
+from tabular_labels.labels_occupancy import LabelsOccupancy
+from tabular_labels.labels_plot import LabelsPlot
+from tabular_labels.labels_split import LabelsSplit
+from tabular_labels.labels_suggestions import LabelsSuggestions
+from tabular_labels.labels_tables import LabelsTables
+from tabular_labels.labels_tracks import LabelsTracks
 from tabular_labels.labels_training import LabelsTraining
+from tabular_labels.labels_versions import LabelsVersions
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.source import MemorySource
@@ -31,7 +49,27 @@ from tabular_labels.views import LabeledFrame
 __all__ = ["Labels"]
 
 
-class Labels(LabelsTraining):
+class Labels(
+    LabelsTraining,
+    LabelsPlot,
+    LabelsImages,
+    LabelsMergeClassic,
+    LabelsMerge,
+    LabelsFormats,
+    LabelsSplit,
+    LabelsVersions,
+    LabelsBulk,
+    LabelsSuggestions,
+    LabelsCatalog,
+    LabelsNodes,
+    LabelsTracks,
+    LabelsEdit,
+    LabelsTables,
+    LabelsDense,
+    LabelsOccupancy,
+    LabelsInstances,
+    LabelsFind,
+):
     """A project of pose-tracking labels: videos, skeletons, tracks, frames, instances.
 
     Rows live in tables; frames and instances are views of them, made when they are

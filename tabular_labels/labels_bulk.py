@@ -11,8 +11,8 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray, Level
 from tabular_labels.bulk import keep_rows
 from tabular_labels.errors import QueryError
-from tabular_labels.labels_catalog import LabelsCatalog
 from tabular_labels.labels_core import LabelsCore
+from tabular_labels.labels_edit import LabelsEdit
 from tabular_labels.queries.blank import blank_instances
 from tabular_labels.queries.find import count_kind
 from tabular_labels.queries.places import repeat_frames
@@ -25,7 +25,7 @@ from tabular_labels.views import LabeledFrame
 __all__ = ["LabelsBulk"]
 
 
-class LabelsBulk(LabelsCatalog):
+class LabelsBulk(LabelsEdit):
     """Set operations: what is to change is said by an expression, not by a loop."""
 
     def update(

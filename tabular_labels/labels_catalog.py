@@ -1,4 +1,4 @@
-"""Edits of the other small tables of `Labels`: videos, suggestions, anchors, provenance."""
+"""Edits of small tables of `Labels`: videos, negative anchors and provenance."""
 
 from __future__ import annotations
 
@@ -12,23 +12,17 @@ from tabular_labels.bulk import keep_rows
 from tabular_labels.catalog_editing import (
     anchor_rows,
     anchors_of,
-    suggestion_rows,
-    suggestions_of,
     with_anchors,
 )
 from tabular_labels.catalog_lists import (
     Anchors,
     CatalogList,
     Provenance,
-    SuggestionList,
     as_provenance,
 )
-from tabular_labels.labels_core import VideoLike
-from tabular_labels.labels_nodes import LabelsNodes
+from tabular_labels.labels_core import LabelsCore, VideoLike
 from tabular_labels.model.arguments import require_type
-from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.video import Video
-from tabular_labels.queries.suggestions import is_unlabeled
 from tabular_labels.relocating import changed_video
 from tabular_labels.store.catalog_edits import (
     add_video,
@@ -41,8 +35,8 @@ from tabular_labels.store.catalog_edits import (
 __all__ = ["LabelsCatalog"]
 
 
-class LabelsCatalog(LabelsNodes):
-    """Videos, suggestions, negative anchors and provenance as something to change."""
+class LabelsCatalog(LabelsCore):
+    """Videos, negative anchors and provenance as something to change."""
 
     # Videos
 
@@ -160,114 +154,6 @@ class LabelsCatalog(LabelsNodes):
             raise ValueError(message)
         if there is None:
             replace_videos(self._store, {key: new_video})
-
-    # Suggestions
-
-    @property
-    def suggestions(self) -> SuggestionList:
-        """Suggested frames, in order; changing the list changes the labels."""
-        return SuggestionList(
-            lambda: suggestions_of(self._catalog, self._objects), self.set_suggestions
-        )
-
-    @suggestions.setter
-    def suggestions(self, suggestions: Iterable[SuggestionFrame | tuple[VideoLike, int]]) -> None:
-        self.set_suggestions(suggestions)
-
-    def set_suggestions(
-        self, suggestions: Iterable[SuggestionFrame | tuple[VideoLike, int]]
-    ) -> None:
-        """Make these the suggestions; a `Video` that is not of these labels is added.
-
-        Args:
-            suggestions: `SuggestionFrame` objects, or pairs of video and frame index.
-
-        Source:
-            ``Labels.set_suggestions``.
-        """
-        with self._store.step():
-            table = suggestion_rows(self._store, suggestions, self._require_video)
-            if not table.equals(self._catalog.suggestions):
-                self._put_tables(suggestions=table)
-
-    def add_suggestion(self, video: VideoLike, frame_idx: int, group: int | None = None) -> None:
-        """Suggest a frame; nothing happens when it is suggested already.
-
-        Source:
-            ``Labels.add_suggestion``.
-        """
-        if isinstance(video, Video):
-            suggested: Any = SuggestionFrame(video, frame_idx, group)
-        else:
-            own = self._objects.video_by_id[self._require_video(video)]
-            suggested = SuggestionFrame(own, frame_idx, group)
-        self.append_suggestions([suggested])
-
-    def append_suggestions(
-        self, suggestions: Iterable[SuggestionFrame | tuple[VideoLike, int]]
-    ) -> None:
-        """Add suggestions, leaving out frames that are suggested already.
-
-        Source:
-            ``Labels.append_suggestions``, which added them again.
-        """
-        with self._store.step():
-            new = suggestion_rows(self._store, suggestions, self._require_video)
-            place = ["video_id", "frame_idx"]
-            new = new.unique(place, keep="first", maintain_order=True)
-            there = self._catalog.suggestions
-            # Places are never null; rows keep their order.
-            new = new.join(there, on=place, how="anti", maintain_order="left")
-            if new.height:
-                self._put_tables(suggestions=there.vstack(new))
-
-    def remove_suggestion(self, video: VideoLike, frame_idx: int) -> None:
-        """Take a suggested frame out of the list; nothing happens when it is not there.
-
-        Raises:
-            UnknownVideoError: The video is not of these labels.
-
-        Source:
-            ``Labels.remove_suggestion``.
-        """
-        key = self._require_video(video)
-        self._drop_suggestions((pl.col("video_id") == key) & (pl.col("frame_idx") == frame_idx))
-
-    def delete_suggestions(self, video: VideoLike) -> None:
-        """Take all suggestions of a video out of the list.
-
-        Raises:
-            UnknownVideoError: The video is not of these labels.
-
-        Source:
-            ``Labels.delete_suggestions``.
-        """
-        self._drop_suggestions(pl.col("video_id") == self._require_video(video))
-
-    def clear_suggestions(self) -> None:
-        """Take all suggestions out of the list.
-
-        Source:
-            ``Labels.clear_suggestions``.
-        """
-        self._drop_suggestions(pl.lit(value=True))
-
-    def _drop_suggestions(self, which: pl.Expr) -> None:
-        table = self._catalog.suggestions
-        left = table.filter(~which)
-        if left.height < table.height:
-            self._put_tables(suggestions=left)
-
-    @property
-    def unlabeled_suggestions(self) -> list[SuggestionFrame]:
-        """Suggestions of frames without user instances, in order.
-
-        Source:
-            ``Labels.unlabeled_suggestions``.
-        """
-        table = self._catalog.suggestions
-        which = is_unlabeled(table, self._snapshot.structure)
-        return [one for one, free in zip(self.suggestions, which, strict=True) if free]
 
     # Negative anchors
 

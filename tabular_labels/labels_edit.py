@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from tabular_labels import editing
 from tabular_labels.frame_list import FrameList
 from tabular_labels.labels_core import VideoLike
-from tabular_labels.labels_tables import LabelsTables
+from tabular_labels.labels_find import LabelsFind
 from tabular_labels.model.arguments import as_index, require_type
 from tabular_labels.model.track import Track
 from tabular_labels.store.catalog_edits import known_video, track_key
@@ -18,7 +18,7 @@ from tabular_labels.views import Instance, LabeledFrame
 __all__ = ["LabelsEdit"]
 
 
-class LabelsEdit(LabelsTables):
+class LabelsEdit(LabelsFind):
     """Labels as something to change: every change can be undone, and is seen at once."""
 
     # Undo and transactions

@@ -1,36 +1,25 @@
-"""The classic read-only queries of `Labels`."""
+"""Frames of `Labels` by video and index, by position, and by what is asked in brackets."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import FloatArray, IntArray
-from tabular_labels.errors import UntrackedInstancesWarning
 from tabular_labels.labels_core import LabelsCore, VideoLike
 from tabular_labels.model.arguments import as_index
 from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import rows_of_ids
-from tabular_labels.model.ranges import RangeList
 from tabular_labels.model.skeleton import Node, Skeleton
-from tabular_labels.model.suggestion import SuggestionFrame
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.occupied import ranges_of_video
-from tabular_labels.queries.dense import DenseLayout, dense_layout, scatter
 from tabular_labels.queries.find import (
-    filtered_frame_rows,
-    find_track_instances,
     rotated,
-    user_frame_rows,
 )
-from tabular_labels.queries.suggestions import next_suggestion
-from tabular_labels.sequences import FrameSequence, InstanceSequence
-from tabular_labels.views import Instance, LabeledFrame, PredictedInstance, frame_view
+from tabular_labels.sequences import FrameSequence
+from tabular_labels.views import Instance, LabeledFrame, frame_view
 
 __all__ = ["LabelsFind"]
 
@@ -40,7 +29,7 @@ SINGLE_READS = 32
 
 
 class LabelsFind(LabelsCore):
-    """Find, frames, instances, occupancy and suggestions, as the classic library names them."""
+    """Find frames, as the classic library names it; `labels[...]`, and `in`."""
 
     _single_reads: int = 0
 
@@ -201,290 +190,6 @@ class LabelsFind(LabelsCore):
         index = snapshot.structure.frames["frame_idx"].to_numpy()[start:stop]
         order = rotated(index, from_frame_idx, reverse=reverse)
         return iter(self._frame_views(start + order))
-
-    def instances(
-        self, video: VideoLike | None = None, skeleton: Skeleton | None = None
-    ) -> Iterator[Instance]:
-        """Iterate over instances in frame order, of one video or skeleton if asked.
-
-        Args:
-            video: Only instances in this video.
-            skeleton: Only instances with this skeleton.
-
-        Yields:
-            Instances.
-        """
-        frames: Sequence[LabeledFrame] = self.labeled_frames
-        if video is not None:
-            frames = self._frames_of(self._video_key(video))
-        wanted = None if skeleton is None else self._own_skeleton(skeleton)
-        if skeleton is not None and wanted is None:
-            return
-        for frame in frames:
-            for instance in frame.instances:
-                if wanted is None or instance.skeleton is wanted:
-                    yield instance
-
-    @property
-    def all_instances(self) -> Sequence[Instance]:
-        """All instances in frame order."""
-        return self._instance_views(self._instance_order())
-
-    @property
-    def user_instances(self) -> Sequence[Instance]:
-        """All instances a person made, in frame order."""
-        return self._instances_of_kind("user")
-
-    @property
-    def predicted_instances(self) -> Sequence[PredictedInstance]:
-        """All instances a model made, in frame order."""
-        return self._instances_of_kind("predicted")  # type: ignore[return-value]  # of that kind
-
-    def _instances_of_kind(self, kind: str) -> InstanceSequence:
-        is_kind = (self._snapshot.structure.instances["kind"] == kind).to_numpy()
-        order = self._instance_order()
-        rows = np.flatnonzero(is_kind) if isinstance(order, range) else order[is_kind[order]]
-        return self._instance_views(rows)
-
-    def _instance_order(self) -> range | IntArray:
-        order = self._snapshot.list_order
-        if isinstance(order, range):
-            return range(self._snapshot.counts.instances)
-        return self._snapshot.instance_rows(np.asarray(order))
-
-    @property
-    def user_labeled_frames(self) -> FrameSequence:
-        """Frames with at least one user instance, in list order."""
-        rows = user_frame_rows(self._snapshot.structure)
-        return self._frame_views(self._in_list_order(rows))
-
-    @property
-    def user_labeled_frame_inds(self) -> list[int]:
-        """Positions of the frames with at least one user instance."""
-        rows = user_frame_rows(self._snapshot.structure)
-        return np.flatnonzero(np.isin(np.asarray(self._snapshot.list_order), rows)).tolist()
-
-    def _in_list_order(self, rows: IntArray) -> IntArray:
-        position = self._snapshot.structure.frames["position"].to_numpy()[rows]
-        return rows[np.argsort(position, kind="stable")]
-
-    def instance_count(self, video: VideoLike, frame_idx: int) -> int:
-        """Return the number of instances, user and predicted, at a place; 0 if no frame."""
-        return sum(len(frame) for frame in self.find(video, frame_idx))
-
-    def get_labeled_frame_count(self, video: VideoLike | None = None, filter: str = "") -> int:
-        """Return the number of places with frames.
-
-        Args:
-            video: Only of this video; None for all.
-            filter: ``""`` for all frames, ``"user"`` or ``"predicted"`` for those with
-                such an instance.
-
-        Raises:
-            UnknownVideoError: The video is not of these labels.
-            ValueError: Unknown filter.
-        """
-        rows = self._filtered_rows(video, filter)
-        frames = self._snapshot.structure.frames
-        keys, index = (frames[name].to_numpy()[rows] for name in ("video_id", "frame_idx"))
-        # Rows are sorted by place, so that frames of one place are neighbours.
-        return len(rows) - int(((np.diff(keys) == 0) & (np.diff(index) == 0)).sum())
-
-    def _filtered_rows(self, video: VideoLike | None, filter: str) -> IntArray:
-        if filter not in ("", "user", "predicted"):
-            message = (
-                f'found filter {filter!r}, expected "", "user" or "predicted". Use one of them.'
-            )
-            raise ValueError(message)
-        rows = filtered_frame_rows(self._snapshot.structure, filter)
-        if video is None:
-            return rows
-        key = self._require_video(video)
-        start, stop = self._snapshot.frames.rows_of_video.get(key, (0, 0))
-        return rows[(rows >= start) & (rows < stop)]
-
-    def get_track_occupancy(self, video: VideoLike) -> dict[Track | None, RangeList]:
-        """Return where each track is present in a video.
-
-        Args:
-            video: The video; an unknown one has no tracks.
-
-        Returns:
-            Half-open ranges of frame indices by track, the key None for untracked
-            instances, tracks without instances left out; keys in order of first
-            appearance by frame index.
-
-        Examples:
-            >>> import tabular_labels as tl
-            >>> fly, track = tl.Skeleton(["head"]), tl.Track("a")
-            >>> video = tl.Video("a.mp4")
-            >>> labels = tl.Labels(
-            ...     [tl.LabeledFrame(video, k, [tl.Instance(fly, track=track)]) for k in (2, 3)]
-            ... )
-            >>> labels.get_track_occupancy(video)[track]
-            RangeList([(2, 4)])
-
-        Source:
-            ``Labels.get_track_occupancy``.
-        """
-        key = self._video_key(video)
-        return {} if key is None else dict(self._occupancy_of(key))
-
-    def _occupancy_of(self, key: int) -> dict[Track | None, RangeList]:
-        tracks = self._objects.track_by_id
-        return {
-            None if key < 0 else tracks[key]: ranges
-            for key, ranges in ranges_of_video(self._opened, self._store_made, key).items()
-        }
-
-    def get_track_count(self, video: VideoLike) -> int:
-        """Return the number of tracks with instances in a video."""
-        return sum(track is not None for track in self.get_track_occupancy(video))
-
-    def find_track_occupancy(
-        self,
-        video: VideoLike,
-        track: Track | int | None,
-        frame_range: Any = None,
-    ) -> list[Instance]:
-        """Return the instances of a track in a video, in frame list order.
-
-        Args:
-            video: The video.
-            track: A track; or an int ``k``, a pseudo-track: untracked instances at
-                place ``k`` of their frame. None has no instances.
-            frame_range: ``(start, stop)``, half-open, or any container of frame
-                indices; None for all.
-
-        Returns:
-            Instances; empty for an unknown video or track.
-
-        Raises:
-            TypeError: ``track`` is neither a track, an int nor None.
-        """
-        pseudo = as_index(track)
-        if pseudo is None and track is not None and not isinstance(track, Track):
-            message = f"found track {track!r}, expected a Track or an int. Use one of `tracks`."
-            raise TypeError(message)
-        key = self._video_key(video)
-        wanted = self._track_key(track) if isinstance(track, Track) else None
-        if key is None or (wanted is None and pseudo is None):
-            return []
-        rows = find_track_instances(
-            self._snapshot.structure, key, wanted, pseudo_track=pseudo, frame_range=frame_range
-        )
-        return list(self._instance_views(rows))
-
-    def get_video_suggestions(self, video: VideoLike | None = None) -> list[Any]:
-        """Return suggested frame indices of a video, or all suggestions.
-
-        Args:
-            video: The video; None for every suggestion.
-
-        Returns:
-            Frame indices in list order; `SuggestionFrame` objects without a video.
-        """
-        if video is None:
-            return list(self.suggestions)
-        key = self._video_key(video)
-        table = self._catalog.suggestions
-        return [] if key is None else table.filter(video_id=key)["frame_idx"].to_list()
-
-    def get_next_suggestion(
-        self, video: VideoLike, frame_idx: int, seek_direction: int = 1
-    ) -> SuggestionFrame | None:
-        """Return the next suggestion, seen from a frame.
-
-        Args:
-            video: Where we are.
-            frame_idx: Where we are.
-            seek_direction: 1 for the next, -1 for the previous.
-
-        Returns:
-            The neighbour in list order if we stand on a suggestion, else the nearest
-            in the video, else the first of the videos after it (last of those
-            before), wrapping around; None if there is none or the video is unknown.
-
-        Raises:
-            ValueError: ``seek_direction`` is neither 1 nor -1.
-        """
-        if seek_direction not in (-1, 1):
-            message = f"found seek_direction {seek_direction}, expected 1 or -1. Use one of them."
-            raise ValueError(message)
-        key = self._video_key(video)
-        if key is None:
-            return None
-        place = next_suggestion(
-            self._catalog.suggestions,
-            list(self._objects.video_by_id),
-            key,
-            frame_idx,
-            seek_direction,
-        )
-        return None if place is None else self.suggestions[place]
-
-    def numpy(
-        self,
-        video: VideoLike | None = None,
-        all_frames: bool = True,
-        untracked: bool = False,
-        return_confidence: bool = False,
-    ) -> FloatArray:
-        """Return the points of one video as a dense array.
-
-        User instances win over predicted ones on the same frame; invisible points
-        count as missing. No video is opened.
-
-        Args:
-            video: The video; None for the first.
-            all_frames: Begin at frame 0 and run to the stored length of the video, or
-                to the last labelled frame when the length is unknown; otherwise from
-                the first to the last labelled frame.
-            untracked: One column per place in the frame instead of per track. Without
-                it, columns follow `tracks` (unless no frame has more than one instance).
-            return_confidence: Add point scores as a third value; NaN for user instances.
-
-        Returns:
-            float32, shape ``(n_frames, n_tracks, n_nodes, 2)`` (or 3), pixels, NaN =
-            missing; shape ``(0, ...)`` for a video without frames.
-
-        Raises:
-            UnknownVideoError: The video is not of these labels, or there is none.
-
-        Warns:
-            UntrackedInstancesWarning: Untracked instances have no column.
-        """
-        layout = self._dense_layout(video, all_frames=all_frames, untracked=untracked)
-        return self._dense(layout, scores=return_confidence)
-
-    def _dense_layout(
-        self, video: VideoLike | None, *, all_frames: bool, untracked: bool
-    ) -> DenseLayout:
-        key = self._require_video(0 if video is None else video)
-        layout = dense_layout(
-            self._snapshot.structure,
-            self._snapshot.catalog,
-            key,
-            all_frames=all_frames,
-            untracked=untracked,
-            n_video_frames=self._objects.video_by_id[key].n_frames,
-        )
-        if layout.n_left_out:
-            message = (
-                f"{layout.n_left_out} untracked instances have no column in an array with a "
-                "column per track. Pass untracked=True to numpy() for a column per place."
-            )
-            warnings.warn(message, UntrackedInstancesWarning, stacklevel=3)
-        return layout
-
-    def _dense(self, layout: DenseLayout, *, scores: bool) -> FloatArray:
-        columns = ["x", "y", "visible", *(["score"] if scores else [])]
-        found = layout.instance_rows
-        rows: slice | IntArray = found
-        # Rows ascend, so that their ends tell whether they are one run.
-        if len(found) and int(found[-1]) - int(found[0]) == len(found) - 1:
-            rows = slice(int(found[0]), int(found[-1]) + 1)
-        return scatter(layout, self._snapshot.read_points(columns, rows))
 
     def get(
         self,

@@ -12,7 +12,7 @@ import polars as pl
 
 from tabular_labels._types import FloatArray, Json, PathLike
 from tabular_labels.exporting import write_analysis, write_analysis_csv
-from tabular_labels.labels_split import LabelsSplit
+from tabular_labels.labels_core import LabelsCore
 from tabular_labels.model.moved import Remap
 from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.model.tables import LabelTables
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["LabelsFormats"]
 
 
-class LabelsFormats(LabelsSplit):
+class LabelsFormats(LabelsCore):
     """Labels to and from dicts, JSON and other libraries' tables."""
 
     @classmethod

@@ -10,14 +10,14 @@ from tabular_labels.images import (
     save_stores,
     training_arrays,
 )
-from tabular_labels.labels_merge_classic import LabelsMergeClassic
+from tabular_labels.labels_core import LabelsCore
 from tabular_labels.model.pixels import Image
 from tabular_labels.model.video import Video
 
 __all__ = ["LabelsImages"]
 
 
-class LabelsImages(LabelsMergeClassic):
+class LabelsImages(LabelsCore):
     """The exports that read pictures."""
 
     def generate_training_data(self) -> tuple[Image | list[Image], list[FloatArray]]:

@@ -9,7 +9,6 @@ import numpy as np
 from tabular_labels._types import BoolArray
 from tabular_labels.errors import MergeError, UnmodelledDataWarning
 from tabular_labels.labels_core import LabelsCore
-from tabular_labels.labels_formats import LabelsFormats
 from tabular_labels.merge_match import Match, TrackMatching, VideoMatching, match_labels
 from tabular_labels.merge_report import MergePlan, MergeReport
 from tabular_labels.merging import Decided, MergedRows, decide_merge, merged_snapshot, with_history
@@ -25,7 +24,7 @@ from tabular_labels.store.store import Store
 __all__ = ["LabelsMerge", "merged_objects", "put_merged", "warn_of_attachments"]
 
 
-class LabelsMerge(LabelsFormats):
+class LabelsMerge(LabelsCore):
     """Labels that take other labels in."""
 
     def match(

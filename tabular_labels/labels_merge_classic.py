@@ -10,7 +10,8 @@ import numpy as np
 from tabular_labels.bulk import remove_frames
 from tabular_labels.encode import encode
 from tabular_labels.labels_core import LabelsCore, VideoLike
-from tabular_labels.labels_merge import LabelsMerge, put_merged
+from tabular_labels.labels_edit import LabelsEdit
+from tabular_labels.labels_merge import put_merged
 from tabular_labels.merging import Decided, MergedRows, merged_snapshot, with_history
 from tabular_labels.merging_classic import (
     bare,
@@ -37,7 +38,7 @@ Merged = dict[Video, dict[int, InstanceSequence]]
 """What was merged cleanly: instances by video and frame index."""
 
 
-class LabelsMergeClassic(LabelsMerge):
+class LabelsMergeClassic(LabelsEdit):
     """Labels with the methods of the classic library that merge."""
 
     _emptied: ClassVar[Sequence[tuple[int, int]]] = ()
@@ -201,7 +202,7 @@ def _match(base: LabelsCore, new: LabelsCore, *, unify: bool, with_marks: bool =
 
 
 def _put(
-    labels: LabelsMerge, decided: Decided, *, is_project: bool = True
+    labels: LabelsCore, decided: Decided, *, is_project: bool = True
 ) -> tuple[Decided, MergedRows] | None:
     """Do what was decided, and write down what came from another project; None for nothing."""
     counts = decided.count()

@@ -9,7 +9,7 @@ import numpy as np
 
 from tabular_labels.catalog_lists import CatalogList
 from tabular_labels.errors import AmbiguousNameError, UnknownSkeletonError
-from tabular_labels.labels_tracks import LabelsTracks
+from tabular_labels.labels_core import LabelsCore
 from tabular_labels.model.arguments import as_index, require_type
 from tabular_labels.model.skeleton import Node, NodeLike, Skeleton
 from tabular_labels.store.catalog_edits import (
@@ -26,7 +26,7 @@ SkeletonLike: TypeAlias = Skeleton | int | str
 """A skeleton, its place in `skeletons`, or the name of the only one that has it."""
 
 
-class LabelsNodes(LabelsTracks):
+class LabelsNodes(LabelsCore):
     """Skeletons as something to change; each method is one step of undo.
 
     A changed skeleton is a new object in `skeletons`, the nodes that stay are the same

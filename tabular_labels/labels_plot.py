@@ -9,7 +9,8 @@ from tabular_labels.charting import bin_coverage, bin_frame_scores, bin_node_sco
 from tabular_labels.drawing import Colouring, draw_frame
 from tabular_labels.errors import UnknownFrameError
 from tabular_labels.labels_core import VideoLike
-from tabular_labels.labels_images import LabelsImages
+from tabular_labels.labels_find import LabelsFind
+from tabular_labels.labels_tables import LabelsTables
 from tabular_labels.model.arguments import as_index
 from tabular_labels.rendering import Progress, render_clip
 from tabular_labels.views import LabeledFrame
@@ -22,7 +23,7 @@ __all__ = ["LabelsPlot"]
 _By: TypeAlias = Literal["node", "frame"]
 
 
-class LabelsPlot(LabelsImages):
+class LabelsPlot(LabelsTables, LabelsFind):
     """Drawings with matplotlib (extra ``plot``), readable at any size.
 
     Each returns a figure that no global list of figures holds: notebooks show it, and

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Self
 
-from tabular_labels.labels_versions import LabelsVersions
+from tabular_labels.labels_core import LabelsCore
 from tabular_labels.partition import SplitBy, SplitRules, Stratify, deal, folds, take
 from tabular_labels.queries.split_sizes import fold_sizes, pair_sizes
 
 __all__ = ["LabelsSplit"]
 
 
-class LabelsSplit(LabelsVersions):
+class LabelsSplit(LabelsCore):
     """Splits of the frames, the same on every machine for the same seed."""
 
     def split(

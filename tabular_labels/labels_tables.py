@@ -14,7 +14,7 @@ from polars.io.plugins import register_io_source
 from tabular_labels._types import Level
 from tabular_labels.errors import ForkedProcessError, MissingExtraError, QueryError
 from tabular_labels.labels_core import VideoLike
-from tabular_labels.labels_find import LabelsFind
+from tabular_labels.labels_dense import LabelsDense
 from tabular_labels.levels import LevelReader
 from tabular_labels.model.buffers import is_forked, key_values
 from tabular_labels.model.schema import TABLES
@@ -66,7 +66,7 @@ class ProjectTables:
         return "ProjectTables(" + ", ".join(f"{name}: {n}" for name, n in rows.items()) + ")"
 
 
-class LabelsTables(LabelsFind):
+class LabelsTables(LabelsDense):
     """Labels as tables, and as the objects of other libraries."""
 
     @property

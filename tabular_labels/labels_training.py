@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tabular_labels._types import IntArray, PathLike, Progress
-from tabular_labels.labels_plot import LabelsPlot
+from tabular_labels.labels_core import LabelsCore
 from tabular_labels.loading import MEMORY, BatchOptions, make_batches
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LabelsTraining"]
 
 
-class LabelsTraining(LabelsPlot):
+class LabelsTraining(LabelsCore):
     """Batches of frames with their images, for numpy, TensorFlow and PyTorch."""
 
     def batches(

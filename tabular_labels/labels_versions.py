@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 
 from tabular_labels.errors import NoProjectError
-from tabular_labels.labels_bulk import LabelsBulk
 from tabular_labels.labels_core import LabelsCore
-from tabular_labels.labels_tables import ProjectTables
+from tabular_labels.labels_tables import LabelsTables, ProjectTables
 from tabular_labels.model.edits import packed_places
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import Catalog
@@ -38,7 +37,7 @@ MOST_IN_DELTA = 0.1
 FEW_IN_DELTA = 1000
 
 
-class LabelsVersions(LabelsBulk):
+class LabelsVersions(LabelsTables):
     """Labels that came from a Parquet project, or were saved as one, and follow it."""
 
     _project: ParquetSource | None = None

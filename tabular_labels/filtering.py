@@ -7,12 +7,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, Level
 from tabular_labels.errors import QueryError
 from tabular_labels.levels import LevelReader
-from tabular_labels.queries.filter import (
-    keep_mask,
-    select_instances,
-    used_columns,
-    without_empty,
-)
+from tabular_labels.queries.filter import select_instances, without_empty
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["filtered_snapshot"]
@@ -54,8 +49,4 @@ def filtered_snapshot(
 
 
 def _mask(snapshot: Snapshot, level: Level, predicate: pl.Expr) -> BoolArray:
-    """Judge all rows at once: a predicate may look beyond its row (``x > x.mean()``)."""
-    reader = LevelReader(snapshot, level)
-    # A predicate without columns still needs rows to be judged on.
-    used = used_columns(predicate, reader.schema()) or ["frame_idx"]
-    return keep_mask(reader.whole(used), predicate)
+    return LevelReader(snapshot, level).judge(predicate)

@@ -174,8 +174,8 @@ class LabelsCore:
     def _track_key(self, track: Track) -> int | None:
         """Return a track's key; a track of other labels stands for the only one it matches."""
         objects = self._objects
-        key = objects.track_ids.get(track, objects.aliases.get(track))
-        if key in objects.track_by_id:
+        key = objects.key_of_track(track)
+        if key is not None:
             return key
         same = [k for k, mine in objects.track_by_id.items() if mine.matches(track)]
         return same[0] if len(same) == 1 else None
@@ -183,12 +183,10 @@ class LabelsCore:
     def _own_skeleton(self, skeleton: Skeleton) -> Skeleton | None:
         """Return our skeleton: the given one, or the only one it matches."""
         objects = self._objects
-        if skeleton in objects.skeleton_ids:
-            return skeleton
-        key = objects.aliases.get(skeleton)
-        if key in objects.skeleton_by_id:
+        key = objects.key_of_skeleton(skeleton)
+        if key is not None:
             return objects.skeleton_by_id[key]
-        same = [mine for mine in self._objects.skeletons if mine.matches(skeleton)]
+        same = [mine for mine in objects.skeletons if mine.matches(skeleton)]
         return same[0] if len(same) == 1 else None
 
     @property

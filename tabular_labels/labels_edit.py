@@ -201,6 +201,9 @@ class LabelsEdit(LabelsFind):
         _frame(frame)
         require_type(instance, Instance, "instance", "Pass an `Instance`.")
         track = instance.track
+        key = None if track is None else self._objects.key_of_track(track)
+        if key is not None:
+            track = self._objects.track_by_id[key]
         with self._edits_of(frame):
             taken = track is not None and any(i.track is track for i in frame.user_instances)
             frame.instances.append(instance)
@@ -286,14 +289,17 @@ class LabelsEdit(LabelsFind):
     ) -> None:
         """Swap the tracks of instances on a range of frames of a video.
 
+        A track is meant itself, or what took its place when it was renamed: as where the
+        track of an instance is set, one that merely has the same name is another track.
+
         Args:
             video: The video.
             new_track: A track, which is added if it is unknown; None makes the instances
                 on ``old_track`` untracked.
-            old_track: The other track, which those on ``new_track`` get. An int ``k`` is a
-                pseudo-track: untracked instances at place ``k`` of their frame get
-                ``new_track``, and those on ``new_track`` keep it. With None nothing
-                happens.
+            old_track: The other track, which those on ``new_track`` get, and which is added
+                for them if it is unknown. An int ``k`` is a pseudo-track: untracked instances
+                at place ``k`` of their frame get ``new_track``, and those on ``new_track``
+                keep it. With None nothing happens.
             frame_range: ``(start, stop)``, half-open, frame indices.
 
         Raises:
@@ -326,7 +332,7 @@ Track(spawned_on=0, name='two'): RangeList([(3, 5)])}
         if old_track is None:
             return
         store = self._store
-        old = self._track_key(old_track) if isinstance(old_track, Track) else None
+        old = self._objects.key_of_track(old_track) if isinstance(old_track, Track) else None
         with store.step():
             new = track_key(store, new_track)
             if isinstance(old_track, Track) and old is None and new_track is not None:

@@ -327,8 +327,9 @@ class LabelsNodes(LabelsCore):
         key: int | None = None
         place = as_index(skeleton)
         if isinstance(skeleton, Skeleton):
-            key = self._objects.aliases.get(skeleton)
-            key = key if key in by_id else known_skeleton(self._store, skeleton)
+            # What was edited stands for what it became, unless it was added again as it was.
+            key = self._objects.key_of_skeleton(skeleton)
+            key = known_skeleton(self._store, skeleton) if key is None else key
         elif isinstance(skeleton, str):
             same = [key for key, one in by_id.items() if one.name == skeleton]
             if len(same) > 1:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import get_args
 
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import IntArray, Level
+from tabular_labels._types import BoolArray, IntArray, Level
 from tabular_labels.errors import ForkedProcessError, QueryError
 from tabular_labels.model.buffers import is_forked
 from tabular_labels.queries import denormalise
+from tabular_labels.queries.filter import is_by_row, keep_mask, used_columns
 from tabular_labels.queries.places import instances_of_frames
 from tabular_labels.store.snapshot import CHUNK_INSTANCES, Snapshot
 
@@ -87,6 +88,30 @@ class LevelReader:
             raise QueryError(message)
         return self.read(wanted, slice(0, self._n_rows()))
 
+    def judge(self, predicate: pl.Expr, score_columns: Collection[str] | None = None) -> BoolArray:
+        """Tell which rows of the level a predicate keeps, see `keep_mask`.
+
+        All rows are made at once only for a predicate that looks beyond its row
+        (``x > x.mean()``).
+
+        Raises:
+            QueryError: The predicate is not one boolean over the columns of the level.
+        """
+        schema = self.schema()
+        used = used_columns(predicate, schema) or ["frame_idx"]
+        if not is_by_row(predicate, schema):
+            return keep_mask(self.whole(used), predicate, score_columns)
+        if self._level == "points" and {*used} <= _OF_INSTANCE:
+            parts = (self._instances(used, rows) for rows in self.chunks())
+            counts = np.diff(self._snapshot.structure.point_offsets)
+        else:
+            parts, counts = (self.read(used, rows) for rows in self.chunks()), None
+        masks = [keep_mask(part, predicate, score_columns) for part in parts]
+        if not masks:
+            return keep_mask(self.whole(used), predicate, score_columns)
+        mask: BoolArray = np.concatenate(masks)
+        return mask if counts is None else np.repeat(mask, counts)
+
     def chunks(self) -> Iterator[slice]:
         """Cut the level's rows (frames or instances) into pieces of bounded size."""
         total = self._n_rows()
@@ -151,13 +176,18 @@ class LevelReader:
         used = dict.fromkeys(predicate.meta.root_names())
         if not used or not used.keys() <= _OF_INSTANCE:
             return chunk
-        snapshot = self._snapshot
-        catalog, structure = snapshot.catalog, snapshot.structure
-        names = [_AT_INSTANCES.get(name, name) for name in used]
-        table = denormalise.instance_columns(catalog, structure, None, names, chunk)
-        keep = table.rename(dict(zip(names, used, strict=True))).select(predicate).to_series()
+        keep = self._instances(list(used), chunk).select(predicate).to_series()
         kept: IntArray = np.flatnonzero(keep.fill_null(value=False).to_numpy()) + chunk.start
         return kept
+
+    def _instances(self, used: list[str], rows: slice) -> pl.DataFrame:
+        """Make columns of points that are the same for all points of an instance, once each."""
+        snapshot = self._snapshot
+        names = [_AT_INSTANCES.get(name, name) for name in used]
+        table = denormalise.instance_columns(
+            snapshot.catalog, snapshot.structure, None, names, rows
+        )
+        return table.rename(dict(zip(names, used, strict=True)))
 
     def read(self, wanted: list[str], rows: slice | IntArray) -> pl.DataFrame:
         """Make the asked columns of some frames or instances."""

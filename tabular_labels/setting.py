@@ -13,8 +13,10 @@ from tabular_labels.bulk import replace_frames, replace_instances, replace_point
 from tabular_labels.errors import QueryError, UnknownTrackError
 from tabular_labels.levels import LevelReader
 from tabular_labels.model.buffers import key_values
+from tabular_labels.model.offsets import offsets_of_counts
+from tabular_labels.model.tables import Structure
 from tabular_labels.model.track import Track
-from tabular_labels.queries.filter import keep_mask, used_columns
+from tabular_labels.queries.filter import used_columns
 from tabular_labels.store.catalog_edits import track_key
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
@@ -56,9 +58,7 @@ def chosen_rows(snapshot: Snapshot, level: Level, where: object) -> BoolArray:
             'Write, for example, pl.col("score") < 0.3.'
         )
         raise QueryError(message)
-    reader = LevelReader(snapshot, level)
-    used = used_columns(where, reader.schema()) or ["frame_idx"]
-    return keep_mask(reader.whole(used), where, ())
+    return LevelReader(snapshot, level).judge(where, ())
 
 
 def set_values(store: Store, level: Level, values: Mapping[str, Any], where: pl.Expr | None) -> int:
@@ -118,13 +118,40 @@ def _values(store: Store, level: Level, name: str, value: Any, rows: IntArray) -
 def _evaluated(snapshot: Snapshot, level: Level, value: pl.Expr, rows: IntArray) -> pl.Series:
     reader = LevelReader(snapshot, level)
     used = used_columns(value, reader.schema()) or ["frame_idx"]
-    table = reader.whole(used)[rows].select(value.alias("value"))
+    table = _read_rows(reader, snapshot, level, used, rows).select(value.alias("value"))
     if table.height == 1 and len(rows) != 1:
         return table.to_series().new_from_index(0, len(rows))
     if table.height != len(rows):
         message = f"found {table.height} values for {len(rows)} rows, expected one for each."
         raise QueryError(message)
     return table.to_series()
+
+
+def _read_rows(
+    reader: LevelReader, snapshot: Snapshot, level: Level, used: list[str], rows: IntArray
+) -> pl.DataFrame:
+    """Make columns of some rows of a level."""
+    if level == "frames":
+        return reader.whole(used)[rows]
+    if level == "instances":
+        return reader.read(used, rows)
+    touched, at = _instances_of(snapshot.structure, rows)
+    return reader.read(used, touched)[at]
+
+
+def _instances_of(structure: Structure, points: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the instances that points are of, and where the points stand among all of theirs.
+
+    Args:
+        structure: Frames and instances in canonical order.
+        points: Rows of points, ascending.
+    """
+    offsets = structure.point_offsets
+    instance = np.searchsorted(offsets, points, side="right") - 1
+    is_first = np.diff(instance, prepend=-1) > 0
+    touched = instance[is_first]
+    starts = offsets_of_counts(np.diff(offsets)[touched])[:-1]
+    return touched, (starts - offsets[touched])[np.cumsum(is_first) - 1] + points
 
 
 def _track_keys(store: Store, value: Any, rows: IntArray) -> pl.Series:
@@ -176,15 +203,8 @@ def _set_instances(store: Store, rows: IntArray, values: dict[str, pl.Series]) -
 
 
 def _set_points(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:
-    structure = store.snapshot.structure
-    offsets = structure.point_offsets
-    touched = np.unique(np.searchsorted(offsets, rows, side="right") - 1)
+    touched, at = _instances_of(store.snapshot.structure, rows)
     points = store.snapshot.read_points(("x", "y", "visible", "complete", "score"), touched)
-    counts = np.diff(offsets)[touched]
-    # Where each chosen point stands among those that were read.
-    starts = np.cumsum(counts) - counts
-    mine = np.searchsorted(touched, np.searchsorted(offsets, rows, side="right") - 1)
-    at = starts[mine] + rows - offsets[touched[mine]]
     replace_points(store, touched, points.with_columns(_scattered(points, at, values)))
 
 

@@ -111,6 +111,22 @@ class Objects:
         self.__dict__.pop("tracks", None)
         return old
 
+    def key_of_track(self, track: Track) -> int | None:
+        """Return the key of a track, or of what took its place; None for another track."""
+        key = self.track_ids.get(track)
+        if key is not None:
+            return key
+        key = self.aliases.get(track)
+        return key if key in self.track_by_id else None
+
+    def key_of_skeleton(self, skeleton: Skeleton) -> int | None:
+        """Return the key of a skeleton, or of what it became; None for another skeleton."""
+        key = self.skeleton_ids.get(skeleton)
+        if key is not None:
+            return key
+        key = self.aliases.get(skeleton)
+        return key if key in self.skeleton_by_id else None
+
     @cached_property
     def videos(self) -> list[Video]:
         """Videos in list order."""

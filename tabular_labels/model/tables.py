@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -119,6 +119,15 @@ class Structure:
         if points is not None:
             self.__dict__["point_offsets"] = points
         return self
+
+    def with_skeletons(self, n_nodes: IntArray) -> Structure:
+        """Hold the same rows beside other skeletons, none of which lost or got nodes."""
+        if np.array_equal(n_nodes, self.n_nodes):
+            return self
+        made = replace(self, n_nodes=n_nodes)
+        known = ("instance_offsets", "point_offsets", "is_user")
+        made.__dict__.update({name: self.__dict__[name] for name in known if name in self.__dict__})
+        return made
 
     @cached_property
     def is_user(self) -> BoolArray:

@@ -29,6 +29,7 @@ from tabular_labels.queries.select import (
 
 __all__ = [
     "filter_tables",
+    "is_by_row",
     "is_score",
     "keep_mask",
     "select_frames",
@@ -84,6 +85,31 @@ def used_columns(predicate: pl.Expr, schema: pl.Schema) -> list[str]:
     except pl.exceptions.PolarsError as error:
         raise _not_valid(predicate, schema, error) from error
     return [name for name in schema if name in asked]
+
+
+def is_by_row(predicate: pl.Expr, schema: pl.Schema) -> bool:
+    """Tell whether each row of a table decides for itself, so that a table may be cut up.
+
+    Args:
+        predicate: One boolean expression over some columns.
+        schema: The columns it may read.
+
+    Examples:
+        >>> schema = pl.Schema({"x": pl.Float64()})
+        >>> is_by_row(pl.col("x") > 3, schema), is_by_row(pl.col("x") > pl.col("x").mean(), schema)
+        (True, False)
+    """
+
+    def nothing(*_: object) -> Iterator[pl.DataFrame]:
+        yield from ()
+
+    # The planner lets a source judge such predicates, and keeps every other for itself.
+    source = register_io_source(nothing, schema=schema)
+    try:
+        plan = source.filter(predicate).explain()
+    except pl.exceptions.PolarsError as error:
+        raise _not_valid(predicate, schema, error) from error
+    return plan.startswith("PYTHON SCAN")
 
 
 def _not_valid(predicate: pl.Expr, schema: Collection[str], error: Exception) -> QueryError:

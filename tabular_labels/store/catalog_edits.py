@@ -41,12 +41,8 @@ def track_key(store: Store, track: Track | None) -> int:
     """
     if track is None:
         return NONE
-    objects = store.objects
-    key = objects.track_ids.get(track)
+    key = store.objects.key_of_track(track)
     if key is None:
-        key = objects.aliases.get(track)
-        if key is not None and key in objects.track_by_id:
-            return key
         store.own_objects()
         key = store.new_id("track")
         store.put("track", key, track)

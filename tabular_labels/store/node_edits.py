@@ -98,10 +98,10 @@ def _with_nodes(catalog: Catalog, key: int, nodes: Sequence[Node]) -> Catalog:
 
 
 def links_of(catalog: Catalog, key: int) -> list[Link]:
-    """List the edges and symmetries of a skeleton, each kind in its order."""
+    """List the edges, then the symmetries of a skeleton, each kind in its order."""
     mine = catalog.edges.filter(pl.col("skeleton_id") == key)
     columns = ("kind", "source", "target")
-    return mine.sort("position", maintain_order=True).select(columns).rows()
+    return mine.sort("kind", "position", maintain_order=True).select(columns).rows()
 
 
 def set_links(store: Store, key: int, links: Iterable[Link]) -> None:

@@ -200,15 +200,14 @@ class Snapshot:
 
     def with_catalog(self, catalog: Catalog) -> Snapshot:
         """Hold the same rows beside other small tables."""
+        structure = self.structure.with_skeletons(catalog.n_nodes)
         if self.in_memory:
-            source: Source = MemorySource(
-                LabelTables.on(self.structure, catalog, self.tables().points)
-            )
+            source: Source = MemorySource(LabelTables.on(structure, catalog, self.tables().points))
         else:
-            source = DerivedSource(self.source, self.structure, catalog)
+            source = DerivedSource(self.source, structure, catalog)
         made = Snapshot(source)
         # What is derived from rows alone is the same.
-        made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
+        made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS - {"structure"}})
         return made
 
     def with_hidden_points(self, hidden: BoolArray) -> Snapshot:

@@ -19,7 +19,8 @@ SYMMETRY = {"py/reduce": [{"py/type": "sleap.skeleton.EdgeType"}, {"py/tuple": [
 def content(tables: LabelTables, *, classic: bool = False) -> dict[str, Any]:
     """Tell a project in plain values and list places, whatever its ids.
 
-    What ``.slp`` cannot tell apart is told alike: a user instance's score of 0 is none.
+    What ``.slp`` cannot tell apart is told alike: a user instance's score of 0 is none, and
+    which node of a symmetry comes first.
     """
     catalog = tables.catalog
     places = {
@@ -32,7 +33,7 @@ def content(tables: LabelTables, *, classic: bool = False) -> dict[str, Any]:
         (
             name,
             [row[2:] for row in catalog.nodes.rows() if row[0] == key],
-            [row[1:4] for row in catalog.edges.rows() if row[0] == key],
+            [_link(*row[1:4]) for row in catalog.edges.rows() if row[0] == key],
         )
         for key, name in catalog.skeletons.rows()
     ]
@@ -49,6 +50,11 @@ def content(tables: LabelTables, *, classic: bool = False) -> dict[str, Any]:
 
 def _videos(videos: Any) -> list[Any]:
     return [{**row, "backend": json.loads(row["backend"])} for row in videos.to_dicts()]
+
+
+def _link(kind: str, source: int, target: int) -> tuple[str, int, int]:
+    is_turned = kind == "symmetry" and source > target
+    return (kind, target, source) if is_turned else (kind, source, target)
 
 
 def _frames(

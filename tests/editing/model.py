@@ -1,14 +1,8 @@
-"""Labels as plain lists of small objects, edited one by one: what editing is held against.
-
-Rows are known by a number of their own, ``uid``, that goes with them wherever they are
-moved. Nothing here is fast, and nothing is shared with the package but its objects for
-videos, skeletons and tracks.
-"""
+"""Labels row by row: what editing is held against."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -16,122 +10,19 @@ from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
+from tests.editing.model_rows import (
+    FrameRow,
+    InstanceRow,
+    forget_copy,
+    keys_of,
+    new_uid,
+    origin_keys,
+)
+from tests.editing.model_things import Things
 from tests.reference import Row, rows_of
 
-_NUMBERS = count(1)
 
-PointRow = tuple[float | None, float | None, bool, bool, float | None]
-"""``x, y, visible, complete, score``; None for missing."""
-
-MISSING: PointRow = (None, None, False, False, None)
-
-_COPIES: dict[int, int] = {}
-"""What copies that are in no labels were copied from."""
-
-
-def new_uid() -> int:
-    """Return a number that no row has."""
-    return next(_NUMBERS)
-
-
-@dataclass
-class InstanceRow:
-    """One instance; ``origin`` is the ``uid`` of the prediction it was made from.
-
-    ``owner`` is the frame it is in, ``copy_of`` the row of labels it was copied from.
-    """
-
-    predicted: bool
-    skeleton: Skeleton
-    track: Track | None
-    score: float | None
-    tracking_score: float | None
-    points: list[PointRow]
-    origin: int | None = None
-    owner: int | None = None
-    copy_of: int | None = None
-    is_row: bool = False
-    uid: int = field(default_factory=new_uid)
-
-    def copied(self) -> InstanceRow:
-        """Copy as a free instance."""
-        source = self.uid if self.is_row else self.copy_of
-        points = list(self.points)
-        made = replace(self, uid=new_uid(), points=points, copy_of=source, owner=None, is_row=False)
-        if source is not None:
-            _COPIES[made.uid] = source
-        return made
-
-
-@dataclass
-class FrameRow:
-    """One frame with its instances, in labels or not."""
-
-    video: Video
-    frame_idx: int
-    is_negative: bool = False
-    instances: list[InstanceRow] = field(default_factory=list)
-    is_row: bool = False
-    uid: int = field(default_factory=new_uid)
-
-    @classmethod
-    def detached(
-        cls, video: Video, frame_idx: int, instances: Iterable[InstanceRow], *, is_negative: bool
-    ) -> FrameRow:
-        """Make a frame that is in no labels; what is in another frame is copied."""
-        made = cls(video, frame_idx, is_negative)
-        known: dict[int, InstanceRow] = {}
-        for given in instances:
-            is_free = not given.is_row and given.owner is None
-            taken = given if is_free else given.copied()
-            taken.owner = made.uid
-            made.instances.append(taken)
-            for key in keys_of(given):
-                known.setdefault(key, taken)
-        for instance in made.instances:
-            found = [known[key] for key in origin_keys(instance) if key in known]
-            instance.origin = found[0].uid if found else instance.origin
-        return made
-
-    def copied(self) -> FrameRow:
-        """Copy as a frame that is in no labels."""
-        return FrameRow.detached(
-            self.video, self.frame_idx, self.instances, is_negative=self.is_negative
-        )
-
-
-def keys_of(instance: InstanceRow) -> tuple[int, ...]:
-    """Return what an instance is known by: itself, then what it was copied from."""
-    return (instance.uid,) if instance.copy_of is None else (instance.uid, instance.copy_of)
-
-
-def origin_keys(instance: InstanceRow) -> tuple[int, ...]:
-    """Return what the prediction is known by that an instance was made from."""
-    origin = instance.origin
-    if origin is None:
-        return ()
-    return (origin, _COPIES[origin]) if origin in _COPIES else (origin,)
-
-
-@dataclass
-class State:
-    """Everything that undo brings back."""
-
-    videos: list[Video]
-    skeletons: list[Skeleton]
-    tracks: list[Track]
-    frames: list[FrameRow]
-
-    def saved(self) -> State:
-        """Copy the state, with the same rows."""
-        frames = [
-            replace(frame, instances=[replace(i, points=list(i.points)) for i in frame.instances])
-            for frame in self.frames
-        ]
-        return State(list(self.videos), list(self.skeletons), list(self.tracks), frames)
-
-
-class Model(State):
+class Model(Things):
     """Labels row by row."""
 
     @classmethod
@@ -157,6 +48,10 @@ class Model(State):
         }
         uids[None] = None
         model = cls(list(videos), list(skeletons), list(tracks), [])
+        model.slots = {thing: new_uid() for thing in (*videos, *skeletons, *tracks)}
+        model.suggestions = [(by_id[0][key], *rest) for key, *rest in catalog.suggestions.rows()]
+        model.anchors = [(by_id[0][key], *rest) for key, *rest in catalog.negative_anchors.rows()]
+        model.provenance = dict(catalog.provenance)
         frame_ids, instance_ids = {}, {}
         for row in sorted(rows_of(tables), key=lambda frame: int(frame["position"])):
             frame = FrameRow(
@@ -189,12 +84,6 @@ class Model(State):
                 )
         return model, frame_ids, instance_ids
 
-    def restore(self, state: State) -> None:
-        """Be as things stood."""
-        saved = state.saved()
-        self.videos, self.skeletons = saved.videos, saved.skeletons
-        self.tracks, self.frames = saved.tracks, saved.frames
-
     # Looking
 
     def frame(self, uid: int) -> FrameRow | None:
@@ -219,24 +108,6 @@ class Model(State):
             for instance in frame.instances:
                 instance.origin = self.origin_of(instance)
 
-    def known_video(self, video: Video) -> Video | None:
-        """Return this video, or the only one like it."""
-        if video in self.videos:
-            return video
-        same = [mine for mine in self.videos if mine.matches(video)]
-        return same[0] if len(same) == 1 else None
-
-    def known_skeleton(self, skeleton: Skeleton) -> Skeleton | None:
-        """Return this skeleton, or the only one built like it."""
-        if any(skeleton is mine for mine in self.skeletons):
-            return skeleton
-        same = [
-            mine
-            for mine in self.skeletons
-            if mine.node_names == skeleton.node_names and mine.matches(skeleton)
-        ]
-        return same[0] if len(same) == 1 else None
-
     def find(self, video: Video, frame_idx: int | None = None) -> list[FrameRow]:
         """Return the frames of a video, or of one place, in list order."""
         mine = self.known_video(video)
@@ -245,35 +116,6 @@ class Model(State):
             for frame in self.frames
             if frame.video is mine and frame_idx in (None, frame.frame_idx)
         ]
-
-    def known_track(self, track: Track) -> Track | None:
-        """Return this track, or the only one like it."""
-        if any(track is mine for mine in self.tracks):
-            return track
-        same = [mine for mine in self.tracks if mine.matches(track)]
-        return same[0] if len(same) == 1 else None
-
-    # Small tables
-
-    def add_video(self, video: Video) -> Video:
-        """Return what stands for a video, which is added if there is nothing."""
-        known = self.known_video(video)
-        if known is None:
-            self.videos.append(video)
-        return known or video
-
-    def add_skeleton(self, skeleton: Skeleton) -> Skeleton:
-        """Return what stands for a skeleton."""
-        known = self.known_skeleton(skeleton)
-        if known is None:
-            self.skeletons.append(skeleton)
-        return skeleton if known is None else known
-
-    def add_track(self, track: Track | None) -> Track | None:
-        """Add a track unless it is there."""
-        if track is not None and not any(track is mine for mine in self.tracks):
-            self.tracks.append(track)
-        return track
 
     # Frames
 
@@ -339,7 +181,7 @@ class Model(State):
         there = {i.uid for other in self.frames for i in other.instances}
         dangling = 0
         for taken in fresh:
-            taken.skeleton = self.add_skeleton(taken.skeleton)
+            self.lay_out(taken)
             taken.track = self.add_track(taken.track)
         for taken in fresh:
             taken.owner, taken.is_row = frame.uid, True
@@ -351,14 +193,15 @@ class Model(State):
         for taken in fresh:
             # A row of labels is a copy of nothing.
             taken.copy_of = None
-            _COPIES.pop(taken.uid, None)
+            forget_copy(taken.uid)
         frame.instances = result
         return dangling
 
     def add_instance(self, frame: FrameRow, given: InstanceRow) -> int:
         """Add an instance, without its track if a user instance of the frame has it."""
-        taken = given.track is not None and any(
-            other.track is given.track and not other.predicted for other in frame.instances
+        track = None if given.track is None else self.there(self.tracks, given.track)
+        taken = track is not None and any(
+            other.track is track and not other.predicted for other in frame.instances
         )
         dangling = self.put_instances(frame, [*frame.instances, given])
         if taken:
@@ -375,12 +218,12 @@ class Model(State):
         """Swap two tracks on a range of frames."""
         if old is None:
             return
-        self.add_track(new)
+        new = self.add_track(new)
         if not isinstance(old, int):
-            known = self.known_track(old)
-            if known is None and new is not None:
-                self.add_track(old)
-            old = old if known is None else known
+            known = self.there(self.tracks, old)
+            old = self.add_track(old) if known is None and new is not None else known
+            if old is None:
+                return
         start, stop = frame_range
         for frame in self.find(video):
             if start <= frame.frame_idx < stop:
@@ -393,6 +236,13 @@ class Model(State):
             index = frame.frame_idx
             self.swap(frame.video, new, instance.track, (index, index + 1))
         instance.track = self.add_track(new)
+
+    def remove_empty_frames(self, *, keep_negative: bool) -> int:
+        """Remove frames without instances; count them."""
+        left = [f for f in self.frames if f.instances or (keep_negative and f.is_negative)]
+        n_gone = len(self.frames) - len(left)
+        self.frames = left
+        return n_gone
 
     def remove_instances(self, is_gone: Callable[[InstanceRow], bool]) -> None:
         """Remove instances; their frames stay."""

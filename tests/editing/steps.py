@@ -1,0 +1,106 @@
+"""Undo, transactions, commits, and other labels made from these."""
+
+from __future__ import annotations
+
+import pickle
+
+import polars as pl
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, precondition, rule
+
+import tabular_labels as tl
+from tabular_labels.errors import QueryError
+from tests.editing.machine import OPENED, DeliberateError, Machine, assert_same_rows
+
+
+class StepRules(Machine):
+    """Going back and forth, and on with what was written."""
+
+    @precondition(lambda self: not self.open)
+    @rule()
+    def undo(self) -> None:
+        assert self.labels.undo() == bool(self.past)
+        if self.past:
+            self.future.append(self.model.saved())
+            self.model.restore(self.past.pop())
+
+    @precondition(lambda self: not self.open)
+    @rule()
+    def redo(self) -> None:
+        assert self.labels.redo() == bool(self.future)
+        if self.future:
+            self.past.append(self.model.saved())
+            self.model.restore(self.future.pop())
+
+    @precondition(lambda self: self.open)
+    @rule(redo=st.booleans())
+    def undo_within_a_transaction(self, redo: bool) -> None:
+        step = self.labels.redo if redo else self.labels.undo
+        self.refuse(step, QueryError, "open transaction")
+
+    @precondition(lambda self: len(self.open) < 3)
+    @rule()
+    def begin_transaction(self) -> None:
+        transaction = self.labels.transaction()
+        transaction.__enter__()
+        self.open.append((transaction, self.model.saved()))
+
+    @precondition(lambda self: self.open)
+    @rule(fails=st.booleans())
+    def end_transaction(self, fails: bool) -> None:
+        transaction, before = self.open.pop()
+        if not fails:
+            transaction.__exit__(None, None, None)
+        else:
+            # As a `with` block does when it is left by an error, which it passes on.
+            assert not transaction.__exit__(DeliberateError, DeliberateError(), None)
+            self.model.restore(before)
+        if not self.open:
+            self.note_step(before)
+
+    # Other labels made from these
+
+    @precondition(lambda self: not self.open)
+    @rule(opened=st.sampled_from(OPENED))
+    def save_and_open(self, opened: str) -> None:
+        """Write, and go on with what was written."""
+        self.write_and_open(opened)
+
+    @precondition(lambda self: not self.open and self.project)
+    @rule(go_on=st.booleans())
+    def commit(self, go_on: bool) -> None:
+        """Write what was edited, which stays to be undone; or open what was written."""
+        assert self.project is not None
+        self.labels.commit("some edits")
+        found = tl.scan_parquet(self.project)
+        assert_same_rows(found._snapshot.tables(), self.rows())
+        if go_on:
+            project, self.labels = self.project, found
+            self.change_objects()
+            self.project = project
+
+    @precondition(lambda self: not self.open)
+    @rule(what=st.integers(0, 3), go_on=st.booleans())
+    def copy_labels(self, what: int, go_on: bool) -> None:
+        """Make labels of all rows; edits of one do not show in the other."""
+        made = (
+            lambda: self.labels.copy(),
+            lambda: self.labels.extract(range(len(self.labels))),
+            lambda: pickle.loads(pickle.dumps(self.labels)),
+            lambda: self.labels.filter(frames=pl.col("frame_idx") >= 0),
+        )[what]()
+        expected = self.rows()
+        assert_same_rows(made._snapshot.tables(), expected)
+        if len(self.others) < 2:
+            left, taken = (self.labels, made) if go_on else (made, self.labels)
+            self.others.append((left, left._snapshot.tables()))
+            if go_on:
+                self.labels = taken
+                self.change_objects()
+
+    @invariant()
+    def other_labels_are_as_they_were(self) -> None:
+        for labels, tables in self.others:
+            now = labels._snapshot.tables()
+            for name in ("frames", "instances", "points"):
+                assert getattr(now, name).equals(getattr(tables, name))

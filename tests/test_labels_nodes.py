@@ -357,3 +357,28 @@ def test_owned_skeletons_name_the_method_to_use() -> None:
         fly.name = "x"
     with pytest.raises(ReadOnlyError, match=r"labels\.add_edge"):
         fly.edges.clear()
+
+
+def test_a_skeleton_that_was_added_again_as_it_was_stands_for_itself() -> None:
+    first = tl.Skeleton(["a", "b"])
+    labels = tl.Labels(skeletons=[first])
+    labels.remove_nodes(["b"], 0)
+    labels.add_skeleton(first)
+    labels.rename_nodes(["c", "d"], first)
+    assert [one.node_names for one in labels.skeletons] == [["a"], ["c", "d"]]
+
+
+def test_queries_know_of_a_skeleton_that_was_just_added() -> None:
+    fly, video = tl.Skeleton(["head"]), tl.Video("a.mp4")
+    labels = tl.Labels([tl.LabeledFrame(video, 0, [tl.Instance(fly, [[1, 2]])])])
+    assert labels.numpy().shape == (1, 1, 1, 2)
+    labels.add_skeleton(tl.Skeleton(["a", "b", "c"]))
+    assert labels.numpy().shape == (1, 1, 3, 2)
+
+
+def test_edges_stand_before_symmetries_as_in_files(tmp_path: Path) -> None:
+    labels = tl.Labels(skeletons=[tl.Skeleton(["a", "b"], symmetries=[("a", "b")])])
+    labels.add_edge("a", "b")
+    labels.save(tmp_path / "some.slp")
+    written = tl.read_slp(tmp_path / "some.slp")
+    assert_frame_equal(written._catalog.edges, labels._catalog.edges)

@@ -222,3 +222,26 @@ def test_ten_thousand_tracks_are_merged_as_one_set() -> None:
     labels.rename_tracks({track: f"piece {k}" for k, track in enumerate(many)})
     assert labels.merge_tracks(many[1:], many[0]) == 0
     assert names(labels)[2:] == ["piece 0"]
+
+
+def test_a_swap_tells_both_tracks_by_identity_or_by_what_they_were_before() -> None:
+    fly, video = tl.Skeleton(["head"]), tl.Video("a.mp4")
+    one, two = tl.Track(0, "one"), tl.Track(0, "two")
+    labels = tl.Labels(
+        [tl.LabeledFrame(video, 0, [tl.Instance(fly, track=track) for track in (one, two)])]
+    )
+    labels.rename_tracks({"one": "first"})
+    labels.track_swap(video, one, two, (0, 1))
+    assert [one.track.name for one in labels[0] if one.track] == ["two", "first"]
+    # Of the same name, and still others: nothing is on them, and both are added.
+    labels.track_swap(video, tl.Track(0, "first"), tl.Track(0, "two"), (0, 1))
+    assert [one.track.name for one in labels[0] if one.track] == ["two", "first"]
+    assert [track.name for track in labels.tracks] == ["first", "two", "first", "two"]
+
+
+def test_an_added_instance_gets_no_track_that_a_renamed_one_stands_for() -> None:
+    fly, video, track = tl.Skeleton(["head"]), tl.Video("a.mp4"), tl.Track(0, "one")
+    labels = tl.Labels([tl.LabeledFrame(video, 0, [tl.Instance(fly, track=track)])])
+    labels.rename_tracks({"one": "first"})
+    labels.add_instance(labels[0], tl.Instance(fly, track=track))
+    assert [one.track for one in labels[0]] == [labels.tracks[0], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -27,6 +28,8 @@ __all__ = [
 
 # Opening a file for one more window costs as much as decoding this many rows.
 GAP_ROWS = 32_768
+# Rows that are read together where few of them are wanted.
+ROWS_AT_ONCE = 2_000_000
 _PART = 2**44  # rows of one part stay below
 
 
@@ -50,8 +53,40 @@ def read_runs(
         part, start, count = split_at_files(parts.point_edges, start, count)
     key, count = join_runs(part * _PART + start, count)
     windows, lengths = plan_windows(key, count)
-    table = read_windows(parts, windows // _PART, windows % _PART, lengths, columns)
     window = np.searchsorted(windows, key, side="right") - 1
+    if not _is_sparse(key, count, lengths):
+        return _read_planned(parts, key, count, window, windows, lengths, columns)
+    # Little is wanted of much: a few windows at a time are in memory as a whole.
+    reads = (offsets_of_counts(lengths)[1:] // ROWS_AT_ONCE)[window]
+    cuts = [0, *(np.flatnonzero(np.diff(reads)) + 1).tolist(), len(key)]
+    tables = []
+    for first, last in pairwise(cuts):
+        some, mine = slice(first, last), slice(window[first], window[last - 1] + 1)
+        at = window[some] - window[first]
+        tables.append(
+            _read_planned(parts, key[some], count[some], at, windows[mine], lengths[mine], columns)
+        )
+    return pl.concat(tables, rechunk=True)
+
+
+def _is_sparse(key: IntArray, count: IntArray, lengths: IntArray) -> bool:
+    read = int(lengths.sum())
+    if read <= max(ROWS_AT_ONCE, 2 * int(count.sum())):
+        return False
+    return bool((key[1:] > key[:-1]).all())
+
+
+def _read_planned(
+    parts: ProjectParts,
+    key: IntArray,
+    count: IntArray,
+    window: IntArray,
+    windows: IntArray,
+    lengths: IntArray,
+    columns: Sequence[str],
+) -> pl.DataFrame:
+    """Read windows, and take the runs out of them."""
+    table = read_windows(parts, windows // _PART, windows % _PART, lengths, columns)
     begin = offsets_of_counts(lengths)[window] + key - windows[window]
     if _is_identity(begin, count, table.height):
         return table

@@ -31,7 +31,7 @@ __all__ = [
 
 _PLACE = ("video_id", "frame_idx")
 _VALUES = tuple(POINTS.memory_columns)
-_CHUNK = 131_072  # instances whose points are compared at a time
+_CHUNK = 32_768  # instances whose points are compared at a time
 
 PointReader: TypeAlias = Callable[[Sequence[str], IntArray], pl.DataFrame]
 """Reads point columns of instance rows, in their order."""

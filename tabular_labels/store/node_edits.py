@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -98,10 +99,10 @@ def _with_nodes(catalog: Catalog, key: int, nodes: Sequence[Node]) -> Catalog:
 
 
 def links_of(catalog: Catalog, key: int) -> list[Link]:
-    """List the edges, then the symmetries of a skeleton, each kind in its order."""
+    """List the edges and symmetries of a skeleton, each kind in its order."""
     mine = catalog.edges.filter(pl.col("skeleton_id") == key)
     columns = ("kind", "source", "target")
-    return mine.sort("kind", "position", maintain_order=True).select(columns).rows()
+    return mine.sort("position", maintain_order=True).select(columns).rows()
 
 
 def set_links(store: Store, key: int, links: Iterable[Link]) -> None:
@@ -121,7 +122,7 @@ def _with_links(catalog: Catalog, key: int, links: Iterable[Link]) -> Catalog:
     table = catalog.edges
     count: dict[str, int] = {}
     rows = []
-    for kind, source, target in links:
+    for kind, source, target in sorted(links, key=itemgetter(0)):  # edges, then symmetries
         rows.append((key, kind, source, target, count.setdefault(kind, 0)))
         count[kind] += 1
     made = pl.DataFrame(rows, schema=table.schema, orient="row")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 import tabular_labels as tl
-from tabular_labels import bulk, tracking
+from tabular_labels import bulk, levels, tracking
 from tabular_labels.errors import DanglingReferenceWarning
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store import columns, store
@@ -36,6 +36,7 @@ LIMITS: dict[tuple[Any, str], tuple[int, ...]] = {
     (columns, "BLOCK_INSTANCES"): (512, 1, 3),
     (columns, "BLOCKS_KEPT"): (64, 1, 2),
     (columns, "MEMORY_BLOCK_INSTANCES"): (4096, 1, 3),
+    (levels, "CHUNK_INSTANCES"): (131_072, 1, 3),
 }
 OPENED = ("memory", "scanned slp", "scanned parquet")
 VIEWS_KEPT = 12

@@ -118,11 +118,12 @@ def test_a_frame_that_is_nowhere_gives_empty_tables(
     assert open_parquet(project.path).find_frame(*place).frames.height == 0
 
 
-@pytest.mark.parametrize("gap_rows", [32_768, 10, 0])
+@pytest.mark.parametrize(("gap_rows", "at_once"), [(32_768, 10**6), (32_768, 20), (10, 7), (0, 1)])
 def test_points_are_read_from_shards_and_deltas(
-    project: EditedProject, monkeypatch: pytest.MonkeyPatch, gap_rows: int
+    project: EditedProject, monkeypatch: pytest.MonkeyPatch, gap_rows: int, at_once: int
 ) -> None:
     monkeypatch.setattr(parquet_points, "GAP_ROWS", gap_rows)
+    monkeypatch.setattr(parquet_points, "ROWS_AT_ONCE", at_once)
     source = open_parquet(project.path)
     structure = source.load_structure()
     assert structure.part is None

@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 
 from tabular_labels.errors import QueryError
 from tabular_labels.model.tables import Structure
-from tabular_labels.queries.filter import filter_tables, keep_mask, used_columns
+from tabular_labels.queries.filter import filter_tables, is_by_row, keep_mask, used_columns
 from tabular_labels.queries.select import hide_points, select_frames, select_instances
 from tabular_labels.testing.builders import make_tables
 
@@ -105,3 +105,25 @@ def test_where_points_are_is_carried_along() -> None:
         assert made.part is not None
         assert made.point_start.tolist() == [75, 45, 30]
         assert made.part.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("predicate", "expected"),
+    [
+        (pl.col("x") > 1, True),
+        (pl.col("flag"), True),
+        (pl.lit(value=True), True),
+        ((pl.col("x") % 2 == 1) & ~pl.col("flag"), True),
+        (pl.when("flag").then("x").otherwise(0) > 1, True),
+        (pl.col("x") > pl.col("x").mean(), False),
+        ((pl.col("x") > 1) & (pl.col("x") < pl.col("x").max()), False),
+        (pl.col("x").shift() > 1, False),
+        (pl.col("x").rank() > 1, False),
+        (pl.col("x").sum().over("flag") > 1, False),
+        (pl.col("x").is_duplicated(), False),
+        (pl.int_range(pl.len()) > 3, False),
+    ],
+)
+def test_predicates_are_told_that_look_beyond_their_row(predicate: pl.Expr, expected: bool) -> None:
+    schema = pl.Schema({"x": pl.Float64(), "flag": pl.Boolean()})
+    assert is_by_row(predicate, schema) == expected

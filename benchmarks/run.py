@@ -29,6 +29,7 @@ from benchmarks import (
     bench_sleap_io,
     bench_split,
     bench_tables,
+    bench_training,
     bench_video,
     bench_write,
 )
@@ -54,6 +55,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = MappingProxyType(
         "filter": bench_filter.run,
         "video": bench_video.run,
         "embed": bench_embed.run,
+        "training": bench_training.run,
         "split": bench_split.run,
         "merge": bench_merge.run,
         "sleap_io": bench_sleap_io.run,

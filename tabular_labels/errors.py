@@ -10,6 +10,7 @@ __all__ = [
     "AmbiguousNameError",
     "AmbiguousVideoError",
     "ChecksumError",
+    "CircularReferenceWarning",
     "ConflictError",
     "DanglingReferenceWarning",
     "ExportCancelledError",
@@ -376,6 +377,10 @@ class UntrackedInstancesWarning(TabularLabelsWarning):
 
 class DanglingReferenceWarning(TabularLabelsWarning):
     """References to rows that do not exist were read as null."""
+
+
+class CircularReferenceWarning(TabularLabelsWarning):
+    """Instances come from one another in a circle; the message names the first places."""
 
 
 class MissingPictureWarning(TabularLabelsWarning):

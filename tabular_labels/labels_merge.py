@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from tabular_labels._types import BoolArray
-from tabular_labels.errors import MergeError, UnmodelledDataWarning
+from tabular_labels.errors import MergeError
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.merge_match import Match, TrackMatching, VideoMatching, match_labels
 from tabular_labels.merge_report import MergePlan, MergeReport
+from tabular_labels.merge_warnings import warn_of_attachments, warn_of_circles
 from tabular_labels.merging import Decided, MergedRows, decide_merge, merged_snapshot, with_history
 from tabular_labels.model.arguments import require_type
 from tabular_labels.model.objects import Objects
-from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.merge_strategies import Strategy
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.rows import Handles
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
 
-__all__ = ["LabelsMerge", "merged_objects", "put_merged", "warn_of_attachments"]
+__all__ = ["LabelsMerge", "merged_objects", "put_merged"]
 
 
 class LabelsMerge(LabelsCore):
@@ -145,6 +143,8 @@ class LabelsMerge(LabelsCore):
         Warns:
             UnmodelledDataWarning: ``other`` carries data beyond the tables, which is left
                 behind.
+            CircularReferenceWarning: Merged predictions come from one another in a circle;
+                ``from_predicted`` is kept.
 
         Examples:
             >>> import tabular_labels as tl
@@ -181,6 +181,7 @@ class LabelsMerge(LabelsCore):
 
         Warns:
             UnmodelledDataWarning: As `merge`.
+            CircularReferenceWarning: As `merge`.
         """
         require_type(plan, MergePlan, "plan", "Pass what `merge_plan` returned.")
         if plan.decided.base is not self._snapshot:
@@ -197,6 +198,7 @@ class LabelsMerge(LabelsCore):
             snapshot, made = merged_snapshot(decided, with_history(decided, report.counts))
             put_merged(self._store, decided, snapshot, made)
             warn_of_attachments(decided.new.catalog)
+            warn_of_circles(snapshot)
         return report
 
 
@@ -242,14 +244,3 @@ def merged_objects(objects: Objects, decided: Decided) -> Objects:
     made.aliases = {**objects.aliases, **{objects.skeleton_by_id[k]: k for k in grown}}
     made.is_shared = False
     return made
-
-
-def warn_of_attachments(catalog: Catalog) -> None:
-    """Say what a merge leaves behind."""
-    if catalog.attachments:
-        things = ", ".join(f"{n} {name}" for name, n in catalog.attachments.counts.items())
-        message = (
-            f"the other labels carry data that is not modelled ({things or 'metadata'}); it was "
-            "left behind. Keep their file, or merge into those labels instead."
-        )
-        warnings.warn(message, UnmodelledDataWarning, stacklevel=4)

@@ -12,6 +12,7 @@ from tabular_labels.encode import encode
 from tabular_labels.labels_core import LabelsCore, VideoLike
 from tabular_labels.labels_edit import LabelsEdit
 from tabular_labels.labels_merge import put_merged
+from tabular_labels.merge_warnings import warn_of_circles
 from tabular_labels.merging import Decided, MergedRows, merged_snapshot, with_history
 from tabular_labels.merging_classic import (
     bare,
@@ -211,6 +212,7 @@ def _put(
     catalog = with_history(decided, counts) if is_project else None
     snapshot, made = merged_snapshot(decided, catalog)
     put_merged(labels._store, decided, snapshot, made)
+    warn_of_circles(snapshot, stacklevel=4)
     return decided, made
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from tabular_labels.errors import MergeError
 from tabular_labels.labels import Labels
-from tabular_labels.labels_merge import merged_objects, warn_of_attachments
+from tabular_labels.labels_merge import merged_objects
 from tabular_labels.merge_match import TrackMatching, VideoMatching, match_snapshots
+from tabular_labels.merge_warnings import warn_of_attachments, warn_of_circles
 from tabular_labels.merging import decide_merge, merged_snapshot, with_history
 from tabular_labels.model.arguments import require_type
 from tabular_labels.queries.merge_strategies import Strategy
@@ -43,6 +44,10 @@ def merge(
     Raises:
         MergeError: There are no labels, or they cannot be merged.
 
+    Warns:
+        UnmodelledDataWarning: As `Labels.merge`.
+        CircularReferenceWarning: As `Labels.merge`.
+
     Examples:
         >>> import tabular_labels as tl
         >>> video = tl.Video("fly.mp4")
@@ -62,7 +67,9 @@ def merge(
         if counts.changes:
             objects = merged_objects(objects, decided)
             snapshot, _ = merged_snapshot(decided, with_history(decided, counts))
-            warn_of_attachments(other._catalog)
+            warn_of_attachments(other._catalog, stacklevel=3)
+    if len(listed) > 1:
+        warn_of_circles(snapshot, stacklevel=3)
     return Labels.from_snapshot(snapshot, objects)
 
 

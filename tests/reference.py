@@ -715,3 +715,18 @@ def analysis_arrays(
             found[key] = one
     winners = {id(one) for one in found.values()}
     return {"first": first, "n_frames": n_frames, "found": found, "lost": lost, "ids": winners}
+
+
+def rows_that_lead_back(instances: list[Row]) -> list[int]:
+    """Follow the links of each instance until they end or repeat."""
+    by_id = {one["instance_id"]: one for one in instances}
+    found = []
+    for row, first in enumerate(instances):
+        seen: set[int] = set()
+        one: Row | None = first
+        while one is not None and one["instance_id"] not in seen:
+            seen.add(one["instance_id"])
+            one = by_id.get(one["from_predicted"])
+        if one is first:
+            found.append(row)
+    return found

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -248,20 +247,6 @@ def test_what_cannot_be_done_is_said_and_nothing_changes(
 def test_only_labels_are_merged() -> None:
     with pytest.raises(TypeError, match="other"):
         project({}).merge("file.slp")  # type: ignore[arg-type]  # that is the test
-
-
-def test_links_that_go_in_circles_are_merged_as_they_are() -> None:
-    tables = make_tables(4, n_videos=1, n_instances=2, user_fraction=0)
-    ids = tables.instances["instance_id"]
-    circle = pl.Series("from_predicted", [1, 0, *[None] * (len(ids) - 2)], dtype=pl.UInt32)
-    tables = LabelTables(
-        tables.catalog, tables.frames, tables.instances.with_columns(circle), tables.points
-    )
-    ours, theirs = tl.Labels.from_tables(tables), tl.Labels.from_tables(tables)
-    assert not ours.merge(theirs).changes
-    ours = tl.Labels.from_tables(make_tables(0, n_videos=1))
-    ours.merge(theirs)
-    assert ours._snapshot.tables().instances["from_predicted"].to_list()[:3] == [1, 0, None]
 
 
 def test_provenance_keeps_the_report_and_is_bounded() -> None:

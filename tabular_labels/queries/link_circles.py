@@ -43,4 +43,5 @@ def rows_in_circles(instances: pl.DataFrame) -> IntArray:
         going = going[after[going] >= 0]
         followed *= 2
     # After more steps than there are links, everything stands in a circle.
-    return linked[np.unique(after[going])]
+    found: IntArray = linked[np.unique(after[going])]
+    return found

@@ -16,6 +16,7 @@ from benchmarks.report import Row, at_most, render, times_limit, times_result
 from benchmarks.run import BENCHMARKS, main
 
 N_FRAMES = 200
+NEEDS = {"sleap_io": "sleap_io", "training": "tensorflow"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,8 +39,8 @@ def tiny(files: Files, *, peers: bool = False) -> Bench:
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_benchmark_checks_its_answers_and_gives_rows(name: str, files: Files) -> None:
-    if name == "sleap_io":
-        pytest.importorskip("sleap_io")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     bench = tiny(files)
     BENCHMARKS[name](bench)
     assert bench.rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,19 +13,13 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5s, h5t
+from h5py import h5s
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray, PathLike
-from tabular_labels.hdf5.guard import (
-    broken,
-    member,
-    parse_json,
-    read_attribute,
-    read_text,
-    translated,
-)
+from tabular_labels.hdf5.guard import broken, translated
+from tabular_labels.io.hdf5_extents import Extents, locate
 
-__all__ = ["BLOCK", "Extents", "FileState", "RecordReader", "Records", "find_records"]
+__all__ = ["BLOCK", "FileState", "RecordReader", "Records"]
 
 BLOCK = 65_536
 """Rows read at once: a block of records stays in the processor's cache."""
@@ -63,19 +57,6 @@ class FileState:
 
 
 @dataclass(frozen=True)
-class Extents:
-    """Where uncompressed records stand: runs of rows and the address of each run.
-
-    Attributes:
-        rows: First row of each run and the total: int64, shape ``(n_runs + 1,)``.
-        addresses: Byte at which each run starts: int64, shape ``(n_runs,)``.
-    """
-
-    rows: IntArray
-    addresses: IntArray
-
-
-@dataclass(frozen=True)
 class Records:
     """One record table of a file: fields, number of rows, and where the bytes are.
 
@@ -106,9 +87,16 @@ class Records:
         """
         with translated(self.state.path, self.place):
             if file is not None:
-                return _locate(file[self.name].id, self)
+                return self._locate(file)
             with _library(self.state) as opened:
-                return _locate(opened[self.name].id, self)
+                return self._locate(opened)
+
+    def _locate(self, file: h5py.File) -> Extents | None:
+        itemsize = self.record.itemsize
+        found = locate(file[self.name].id, self.rows, itemsize)
+        if found is not None and not found.are_within(self.state.size, itemsize):
+            raise broken(self.state.path, self.place, "data past the end", "all rows")
+        return found
 
     @contextmanager
     def reader(self, extents: Extents | None) -> Iterator[RecordReader]:
@@ -338,156 +326,3 @@ def _library(state: FileState) -> Iterator[h5py.File]:
     state.require(Path(state.path).stat())
     with h5py.File(state.path, "r", locking="best-effort") as file:
         yield file
-
-
-def find_records(
-    file: h5py.File,
-    state: FileState,
-    name: str,
-    layout: np.dtype[Any],
-    optional: Sequence[str] = (),
-) -> Records:
-    """Look at a record table: compound, or a plain 2-D array with the columns in order.
-
-    Args:
-        file: The open file.
-        state: The same file.
-        name: Name of the dataset.
-        layout: The records it should hold, as far as names go; widths may differ.
-        optional: Columns that may be missing.
-
-    Raises:
-        FileFormatError: The dataset is missing, or is no such table.
-    """
-    path, place = state.path, f"/{name}"
-    dataset = member(file, name, path)
-    if not isinstance(dataset, h5py.Dataset):
-        raise broken(path, place, "no such dataset", "a table of records")
-    with translated(path, place):
-        type_ = dataset.id.get_type()
-        if isinstance(type_, h5t.TypeCompoundID) and dataset.ndim == 1:
-            names, record = _fields(type_)
-        elif _plain(type_) is not None and dataset.ndim == 2:
-            names = _plain_names(dataset, layout, path)
-            record = np.dtype({"names": names, "formats": [_plain(type_)] * len(names)})
-        else:
-            found = f"{dataset.ndim} dimensions of {type(type_).__name__}"
-            raise broken(path, place, found, "a list of records")
-    wanted = layout.names or ()
-    missing = [column for column in wanted if column not in names and column not in optional]
-    if missing:
-        raise broken(path, place, f"columns {', '.join(names)}", f"also {', '.join(missing)}")
-    for column in wanted:
-        if column in names and column not in (record.names or ()):
-            raise broken(path, f"{place}, column {column}", "another type", "numbers")
-    return Records(
-        state,
-        name,
-        len(dataset),
-        record,
-        {column: column for column in wanted if column in names},
-    )
-
-
-def _fields(type_: Any) -> tuple[list[str], np.dtype[Any]]:
-    """Name all members of a compound type; take the numbers among them as they are stored.
-
-    Truth values are taken as bytes, for not only 0 and 1 may stand there.
-    """
-    names: list[str] = []
-    found: list[tuple[str, np.dtype[Any], int]] = []
-    end = 0
-    members = [(type_.get_member_offset(i), i) for i in range(type_.get_nmembers())]
-    for offset, i in sorted(members):
-        name, member_type = type_.get_member_name(i), type_.get_member_type(i)
-        if offset < end:
-            message = "members of a record overlap"
-            raise ValueError(message)
-        end = offset + member_type.get_size()
-        names.append(name.decode() if isinstance(name, bytes) else name)
-        dtype = _plain(member_type)
-        if dtype is not None:
-            found.append((names[-1], dtype, offset))
-    return names, np.dtype(
-        {
-            "names": [name for name, _, _ in found],
-            "formats": [dtype for _, dtype, _ in found],
-            "offsets": [offset for _, _, offset in found],
-            "itemsize": type_.get_size(),
-        }
-    )
-
-
-def _plain(type_: Any) -> np.dtype[Any] | None:
-    """Return the dtype of a number whose bytes numpy reads as they are stored, else None."""
-    if isinstance(type_, h5t.TypeEnumID):
-        return np.dtype("u1") if type_.get_size() == 1 else None
-    if not isinstance(type_, h5t.TypeIntegerID | h5t.TypeFloatID):
-        return None
-    dtype = type_.dtype
-    is_plain = dtype.kind in "iuf" and dtype.itemsize == type_.get_size() <= 8
-    return dtype if is_plain and h5t.py_create(dtype) == type_ else None
-
-
-def _plain_names(dataset: h5py.Dataset, layout: np.dtype[Any], path: str) -> list[str]:
-    """Name the columns of a plain array: by its attribute, else by the layout's order."""
-    width = dataset.shape[1]
-    stated = read_attribute(dataset, "field_names", path)
-    if stated is not None:
-        place = f"{dataset.name}, attribute field_names"
-        names = parse_json(read_text(stated, path, place), path, place)
-        if not (isinstance(names, list) and all(isinstance(n, str) for n in names)):
-            raise broken(path, place, repr(names)[:80], "a list of names")
-        if len(names) != width or len(set(names)) != width:
-            raise broken(path, place, f"{len(names)} names", f"{width} different names")
-        return names
-    known = list(layout.names or ())
-    return known[:width] + [f"column {i}" for i in range(len(known), width)]
-
-
-def _locate(dataset: Any, records: Records) -> Extents | None:
-    size, plist = records.record.itemsize, dataset.get_create_plist()
-    limit = records.state.size
-    if plist.get_layout() == h5d.CONTIGUOUS:
-        offset = dataset.get_offset()
-        if offset is None and records.rows:
-            return None
-        rows, addresses = np.array([0, records.rows]), np.array([offset or 0])
-    elif plist.get_layout() == h5d.CHUNKED and not plist.get_nfilters():
-        found = _locate_chunks(dataset, records, plist.get_chunk())
-        if found is None:
-            return None
-        rows, addresses = found
-    else:
-        return None
-    ends = np.clip(addresses, 0, limit) + np.diff(rows) * size
-    if (addresses < 0).any() or (addresses > limit).any() or (ends > limit).any():
-        raise broken(records.state.path, records.place, "data past the end", "all rows")
-    return Extents(rows, addresses)
-
-
-def _locate_chunks(
-    dataset: Any, records: Records, chunk: tuple[int, ...]
-) -> tuple[IntArray, IntArray] | None:
-    if len(chunk) == 2 and chunk[1] != dataset.shape[1]:
-        return None
-    n_chunks = -(-records.rows // chunk[0])
-    starts: list[int] = []
-    addresses: list[int] = []
-
-    def note(info: Any) -> None:
-        starts.append(info.chunk_offset[0])
-        addresses.append(info.byte_offset if info.byte_offset is not None else -1)
-
-    if not hasattr(dataset, "chunk_iter"):
-        return None  # An HDF5 library before 1.14.
-    dataset.chunk_iter(note)
-    order = np.argsort(np.array(starts, np.int64), kind="stable")
-    first = np.array(starts, np.int64)[order][:n_chunks]
-    if len(first) != n_chunks or (first != np.arange(n_chunks) * chunk[0]).any():
-        return None  # Unwritten chunks hold fill values; the library knows them.
-    address = np.array(addresses, np.int64)[order][:n_chunks]
-    follows = np.diff(address) == chunk[0] * records.record.itemsize
-    keep = np.concatenate([[True], ~follows]) if n_chunks else np.zeros(0, bool)
-    rows = np.append(first[keep], records.rows)
-    return rows, address[keep]

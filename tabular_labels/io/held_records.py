@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 
 from tabular_labels.hdf5.guard import broken
-from tabular_labels.io.hdf5_records import Extents, FileState, RecordReader, Records
+from tabular_labels.io.hdf5_extents import Extents
+from tabular_labels.io.hdf5_records import FileState, RecordReader, Records
 
 __all__ = ["HeldRecords", "hold_records"]
 

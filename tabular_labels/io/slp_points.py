@@ -11,7 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from tabular_labels._types import IntArray
-from tabular_labels.io.hdf5_records import BLOCK, Extents, RecordReader, Records
+from tabular_labels.io.hdf5_extents import Extents
+from tabular_labels.io.hdf5_records import BLOCK, RecordReader, Records
 from tabular_labels.model.buffers import nullable
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 

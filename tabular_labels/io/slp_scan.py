@@ -17,7 +17,9 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import DanglingReferenceWarning
 from tabular_labels.hdf5.guard import member, open_guarded, read_attribute, translated
 from tabular_labels.io.attachments import copy_objects, count_objects, digest_of_rows, report
-from tabular_labels.io.hdf5_records import Extents, FileState, Records, find_records
+from tabular_labels.io.hdf5_extents import Extents
+from tabular_labels.io.hdf5_find import find_records
+from tabular_labels.io.hdf5_records import FileState, Records
 from tabular_labels.io.slp_catalog import Header, read_header
 from tabular_labels.io.slp_layout import (
     FRAMES,

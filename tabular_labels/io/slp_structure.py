@@ -11,7 +11,8 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.hdf5.guard import broken
-from tabular_labels.io.hdf5_records import Extents, Records
+from tabular_labels.io.hdf5_extents import Extents
+from tabular_labels.io.hdf5_records import Records
 from tabular_labels.io.slp_layout import LARGEST_FRAME_IDX
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND

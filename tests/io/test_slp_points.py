@@ -17,7 +17,8 @@ from polars.testing import assert_frame_equal
 
 from tabular_labels.errors import FileFormatError
 from tabular_labels.io import hdf5_records, slp_points
-from tabular_labels.io.hdf5_records import FileState, find_records
+from tabular_labels.io.hdf5_find import find_records
+from tabular_labels.io.hdf5_records import FileState
 from tabular_labels.io.slp_layout import POINTS, PRED_POINTS
 from tabular_labels.io.slp_points import PointTable, read_points
 from tabular_labels.model import schema

@@ -190,15 +190,18 @@ def _later_epoch(labels: tl.Labels, options: dict[str, Any]) -> Callable[[], _Fe
 
 
 def _readers() -> dict[str, Callable[[Path], Callable[[int], Array]]]:
-    readers = {"py_function, PyAV": _sleap_io}
-    return {"py_function, OpenCV": _opencv, **readers} if find_spec("cv2") else readers
+    readers: dict[str, Callable[[Path], Callable[[int], Array]]] = {}
+    if find_spec("cv2"):
+        readers["py_function, OpenCV"] = _opencv
+    readers["py_function, PyAV"] = _sleap_io
+    return readers
 
 
 def _sleap_io(movie: Path) -> Callable[[int], Array]:
     import sleap_io
 
     video = sleap_io.Video.from_filename(str(movie), plugin="pyav", grayscale=False)
-    return lambda frame_idx: video[frame_idx]  # type: ignore[no-any-return]
+    return lambda frame_idx: video[frame_idx]
 
 
 def _opencv(movie: Path) -> Callable[[int], Array]:

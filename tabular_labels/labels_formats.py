@@ -281,7 +281,8 @@ class LabelsFormats(LabelsCore):
             dataset: ``position`` (time, space, keypoints, individuals) and, if there,
                 ``confidence``; dimensions in any order. Times are frame indices, or seconds
                 with ``fps`` among the attributes.
-            video: The video; None for the one that ``source_file`` names.
+            video: The video; None for the one that the attribute ``video_file`` names, else
+                ``source_file`` if that is no file of labels.
 
         Returns:
             Labels with predicted instances, and a track for each individual.

@@ -245,6 +245,7 @@ class LabelsTables(LabelsDense):
                 "source_software": "SLEAP",
                 "ds_type": "poses",
                 "source_file": owner.filename,
+                "video_file": owner.filename,
                 "time_unit": "seconds" if owner.fps else "frames",
                 **({"fps": owner.fps} if owner.fps else {}),
             },

@@ -10,6 +10,7 @@ import polars as pl
 
 from tabular_labels._types import FloatArray, IntArray
 from tabular_labels.errors import QueryError, UnknownNodeError, UnknownTrackError, UnknownVideoError
+from tabular_labels.files import format_of
 from tabular_labels.model.assemble import ListedFrames, assemble
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.objects import catalog_tables
@@ -271,8 +272,8 @@ def tables_of_dataset(dataset: xr.Dataset, video: Video | None) -> LabelTables:
         score = dataset["confidence"].transpose("time", animals, nodes).to_numpy()
     frame_idx = _frame_indices(dataset)
     if video is None:
-        name, fps = str(dataset.attrs.get("source_file") or ""), dataset.attrs.get("fps")
-        video = Video.from_filename(name, fps=None if fps is None else float(fps))
+        fps = dataset.attrs.get("fps")
+        video = Video.from_filename(_video_name(dataset), fps=None if fps is None else float(fps))
     skeleton = Skeleton([str(name) for name in dataset[nodes].to_numpy()])
     tracks = [Track(0, str(name)) for name in dataset[animals].to_numpy()]
     small = catalog_tables([video], [skeleton], tracks)
@@ -286,6 +287,15 @@ def tables_of_dataset(dataset: xr.Dataset, video: Video | None) -> LabelTables:
         tables = LabelTables(catalog, frames, tables.instances, tables.points)
     require(check_tables(tables))
     return tables
+
+
+def _video_name(dataset: xr.Dataset) -> str:
+    """Return the name of the video; movement names the file that it read the poses from."""
+    name = dataset.attrs.get("video_file")
+    if name is None:
+        name = str(dataset.attrs.get("source_file") or "")
+        name = "" if format_of(name) is not None else name
+    return str(name)
 
 
 def _frame_indices(dataset: xr.Dataset) -> IntArray:

@@ -323,7 +323,7 @@ def test_a_dataset_in_movements_form_comes_back(fps: float | None) -> None:
     back = tl.Labels.from_xarray(dataset)
     np.testing.assert_array_equal(back.numpy(), labels.numpy()[: len(back.numpy())])
     assert back.skeleton.node_names == labels.skeleton.node_names
-    assert back.video.fps == fps
+    assert (back.video.fps, back.video.filename) == (fps, labels.video.filename)
     assert (back.to_xarray()["confidence"].to_numpy().shape[1:]) == (3, 4)
     turned = dataset.transpose("individuals", "space", "keypoints", "time")
     assert tl.Labels.from_xarray(turned).equals(back)
@@ -334,6 +334,27 @@ def test_a_dataset_in_movements_form_comes_back(fps: float | None) -> None:
     assert indices == [
         frame.frame_idx for frame in back if frame.frame_idx % 2 == 1 and frame.frame_idx >= 3
     ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"video_file": "a.h5", "source_file": "b.mp4"}, "a.h5"),
+        ({"source_file": "day1/a.mp4"}, "day1/a.mp4"),
+        ({"source_file": "day1/a.analysis.h5"}, ""),
+        ({"source_file": "day1/a.slp"}, ""),
+        ({"source_file": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_file_of_poses_is_no_video(attributes: dict[str, Any], name: str) -> None:
+    pytest.importorskip("xarray")
+    dataset = some_labels(n_videos=1, untracked_fraction=0.0).to_xarray()
+    dataset = dataset.assign_coords(time=range(dataset.sizes["time"]))
+    dataset.attrs = attributes
+    assert tl.Labels.from_xarray(dataset).videos[0].filename == name
+    video = tl.Video("other.mp4")
+    assert tl.Labels.from_xarray(dataset, video=video).videos[0].filename == "other.mp4"
 
 
 # Files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,8 @@ from typing import Any
 import polars as pl
 
 import tabular_labels as tl
-from tabular_labels.cli.demo_pictures import (
-    choose_frame,
-    save_frame_picture,
-    save_occupancy_picture,
-)
 from tabular_labels.cli.demo_project import make_project
+from tabular_labels.cli.drawing import choose_frame, find_videos, save_drawing
 from tabular_labels.cli.edge import UserError
 from tabular_labels.cli.output import (
     output_console,
@@ -29,7 +26,7 @@ from tabular_labels.cli.output import (
     working,
 )
 from tabular_labels.cli.summary import measure
-from tabular_labels.errors import MissingExtraError
+from tabular_labels.errors import MissingExtraError, MissingPictureWarning
 
 __all__ = ["run_demo"]
 
@@ -203,24 +200,27 @@ class _Tour:
         return project
 
     def _draw(self, labels: tl.Labels, path: Path) -> None:
+        find_videos(labels, [path.absolute().parent])
         frame = choose_frame(labels)
         occupancy, picture = self.out / "occupancy.png", self.out / "frame.png"
         with self._step("Draw occupancy and a labelled frame"):
             try:
-                with self._timed("drawing"):
-                    save_occupancy_picture(labels, occupancy)
-                    self.files[occupancy] = "where each track is present"
-                    reason = frame and save_frame_picture(labels, frame, [path.parent], picture)
+                with self._timed("drawing"), warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", MissingPictureWarning)
+                    save_drawing(labels, "occupancy", occupancy)
+                    if frame is not None:
+                        save_drawing(labels, "frame", picture)
             except MissingExtraError as error:
                 self._note(f"no pictures: {error}")
                 return
+            self.files[occupancy] = "where each track is present"
             drawn = [occupancy.name]
             if frame is not None:
                 self.files[picture] = f"frame {frame.frame_idx:,} with its instances"
                 drawn.append(picture.name)
             self._tell(" and ".join(drawn))
-            if reason:
-                self._note(f"the frame is drawn without its picture: {reason}")
+            for warning in caught:
+                self._note(str(warning.message))
 
     def _note(self, text: str) -> None:
         self.notes.append(text)

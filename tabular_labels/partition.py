@@ -158,7 +158,7 @@ def _assigned(snapshot: Snapshot, sizes: Sizes, rules: SplitRules) -> tuple[IntA
     if rules.stratify is not None:
         kinds = rules.stratify
         expression = kinds if isinstance(kinds, pl.Expr) else _STRATA[kinds]
-        strata = group_values(_values(snapshot, expression, "stratify"))
+        strata = group_values(_values(snapshot, frames, expression, "stratify"))
     return assign_frames(frames, wanted, seed, leaders=leaders, strata=strata), frames
 
 
@@ -168,7 +168,7 @@ def _leaders(snapshot: Snapshot, frames: pl.DataFrame, rules: SplitRules) -> Int
         return group_blocks(frames, rules.blocks)
     leaders: IntArray | None = None
     if isinstance(rules.by, pl.Expr):
-        leaders = group_values(_values(snapshot, rules.by, "by"))
+        leaders = group_values(_values(snapshot, frames, rules.by, "by"))
     elif rules.by == "video":
         return group_videos(frames)  # no gap reaches beyond a video
     elif rules.by == "track":
@@ -179,14 +179,18 @@ def _leaders(snapshot: Snapshot, frames: pl.DataFrame, rules: SplitRules) -> Int
     return near if leaders is None else unite_groups(leaders, near)
 
 
-def _values(snapshot: Snapshot, expression: pl.Expr, what: str) -> pl.Series:
+def _values(
+    snapshot: Snapshot, frames: pl.DataFrame, expression: pl.Expr, what: str
+) -> pl.Series:
     """Answer an expression for each frame."""
     reader = LevelReader(snapshot, "frames")
     schema = reader.schema()
     try:
         # An expression without columns still needs rows to be answered on.
         used = used_columns(expression, schema) or ["frame_idx"]
-        answer = reader.whole(used).select(expression)
+        # Where frames are is known; only what else is asked for reads instances.
+        known = frames if set(used) <= set(frames.columns) else reader.whole(used)
+        answer = known.select(expression)
     except (QueryError, pl.exceptions.PolarsError) as error:
         reason = str(error.__cause__ or error).partition("\n")[0]
         message = (

@@ -29,6 +29,7 @@ _LABELS = {
     "frames_only_in_new": "frames only there",
     "frames_in_both": "frames in both",
 }
+_NAMED = 5
 
 
 class MergeReport:
@@ -39,6 +40,7 @@ class MergeReport:
         tolerance: Up to how many pixels apart poses were versions of one.
         counts: How much there was of what, see `MergeCounts`; each is an attribute too.
         conflicts: The first places with instances in conflict, as filename and frame index.
+        n_namesakes: How many tracks are added although these labels have one of their name.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class MergeReport:
         tolerance: float,
         counts: MergeCounts,
         conflicts: Sequence[tuple[str, int]],
+        n_namesakes: int = 0,
     ) -> None:
         self.strategy = strategy
         self.tolerance = tolerance
         self.counts = counts
         self.conflicts = list(conflicts)
+        self.n_namesakes = n_namesakes
 
     @property
     def changes(self) -> bool:
@@ -81,8 +85,12 @@ class MergeReport:
         if not self.changes:
             lines.append("  nothing changes")
         if self.conflicts:
-            places = ", ".join(f"{name}:{index}" for name, index in self.conflicts[:5])
-            lines.append(f"  first conflicts: {places}")
+            lines.append(f"  first conflicts: {_by_video(self.conflicts[:_NAMED])}")
+        if self.n_namesakes:
+            lines.append(
+                f"  tracks kept apart from one of the same name: {self.n_namesakes:,} "
+                '(if they are the same animals: tracks="name")'
+            )
         return "\n".join(lines)
 
     __str__ = __repr__ = summary
@@ -104,7 +112,7 @@ class MergePlan:
           frames in both: 1
           instances conflicting: 1
           instances added: 1
-          first conflicts: fly.mp4:0
+          first conflicts: fly.mp4 at frame 0
     """
 
     def __init__(self, match: Match, decided: Decided) -> None:
@@ -135,13 +143,31 @@ class MergePlan:
         """The numbers."""
         decided = self.decided
         return MergeReport(
-            decided.strategy, decided.tolerance, decided.count(), decided.conflicts()
+            decided.strategy,
+            decided.tolerance,
+            decided.count(),
+            decided.conflicts(),
+            decided.n_namesakes,
         )
 
     def __str__(self) -> str:
         """Show what matched, the numbers, and the first conflicts."""
         at_odds = self.instances.filter(pl.col("status") == "conflicting")
         text = f"{self.match}\n{self.report}"
-        return f"{text}\nconflicts:\n{as_text(at_odds)}" if at_odds.height else text
+        return (
+            f"{text}\nconflicts (distance in pixels):\n{as_text(at_odds)}"
+            if at_odds.height
+            else text
+        )
 
     __repr__ = __str__
+
+
+def _by_video(places: Sequence[tuple[str, int]]) -> str:
+    """Name each video once, with the indices of its frames."""
+    found: dict[str, list[str]] = {}
+    for name, index in places:
+        found.setdefault(name, []).append(str(index))
+    return "; ".join(
+        f"{name} at frame{'s' if len(at) > 1 else ''} {', '.join(at)}" for name, at in found.items()
+    )

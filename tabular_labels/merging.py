@@ -83,6 +83,13 @@ class Decided:
         """Which base instances are left out: bool, ``(n_instances,)``."""
         return np.concatenate([part.is_dropped for part in self.parts])
 
+    @property
+    def n_namesakes(self) -> int:
+        """How many tracks are added although the base has one of their name."""
+        merged, before = self.catalog.catalog.tracks, self.base.catalog.tracks
+        added = merged.join(before.select("track_id"), on="track_id", how="anti")
+        return int(added["name"].is_in(before["name"].implode()).sum())
+
     def conflicts(self) -> list[tuple[str, int]]:
         """Name the first places with instances in conflict, by video and index."""
         names = dict(self.catalog.catalog.videos.select("video_id", "filename").iter_rows())

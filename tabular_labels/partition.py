@@ -179,9 +179,7 @@ def _leaders(snapshot: Snapshot, frames: pl.DataFrame, rules: SplitRules) -> Int
     return near if leaders is None else unite_groups(leaders, near)
 
 
-def _values(
-    snapshot: Snapshot, frames: pl.DataFrame, expression: pl.Expr, what: str
-) -> pl.Series:
+def _values(snapshot: Snapshot, frames: pl.DataFrame, expression: pl.Expr, what: str) -> pl.Series:
     """Answer an expression for each frame."""
     reader = LevelReader(snapshot, "frames")
     schema = reader.schema()

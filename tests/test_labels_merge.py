@@ -541,3 +541,17 @@ def test_container_dicts_are_merged() -> None:
     assert tl.Labels.merge_container_dicts({"a": [1, 1.0, True, {"k": 1}, {"k": 1}]}, {}) == {
         "a": [1, {"k": 1}]
     }
+
+
+def test_a_report_names_videos_once_and_says_what_to_do_about_namesakes() -> None:
+    ant, other_ant, bee = (tl.Track(0, name) for name in ("ant", "ant", "bee"))
+    ours = project({k: [user(0, track=ant)] for k in range(3)})
+    theirs = project({k: [user(9, track=other_ant), user(5, track=bee)] for k in (0, 2)})
+    report = ours.merge_plan(theirs).report
+    assert report.n_namesakes == 1
+    lines = str(report).splitlines()
+    assert "  first conflicts: fly.mp4 at frames 0, 2" in lines
+    assert lines[-1].startswith("  tracks kept apart from one of the same name: 1 ")
+    joined = ours.merge_plan(theirs, tracks="name").report
+    assert joined.n_namesakes == 0
+    assert "same name" not in str(joined)

@@ -78,12 +78,17 @@ def print_plan(file: Path, plan: tl.MergePlan, *, in_full: bool) -> None:
     print_table(counts, title=f"{plain(file)}: {plan.report.strategy}")
     if not plan.report.changes:
         console.print("nothing changes")
+    if plan.report.n_namesakes:
+        console.print(
+            f"{plan.report.n_namesakes} tracks are kept apart from one of the same name; "
+            "if they are the same animals, pass --tracks name"
+        )
     at_odds = plan.instances.filter(pl.col("status") == "conflicting") if in_full else None
     if at_odds is not None and at_odds.height:
         columns = at_odds.select(
             "video", "frame_idx", "instance_id", "kind", "action", "base_instance_id", "distance"
         )
-        print_table(columns, title="conflicts", most_rows=_SHOWN)
+        print_table(columns, title="conflicts (distance in pixels)", most_rows=_SHOWN)
 
 
 def report_json(file: Path, plan: tl.MergePlan) -> dict[str, Any]:
@@ -95,6 +100,7 @@ def report_json(file: Path, plan: tl.MergePlan) -> dict[str, Any]:
         "tolerance": report.tolerance,
         "changes": report.changes,
         "counts": vars(report.counts),
+        "tracks_kept_apart_from_namesakes": report.n_namesakes,
         "conflicts": [list(place) for place in report.conflicts],
         "videos": match.videos.to_dicts(),
         "skeletons": match.skeletons.to_dicts(),

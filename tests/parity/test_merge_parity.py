@@ -85,3 +85,39 @@ def test_a_merged_file_is_read_by_sleap_io(shared_data: Path, name: str, tmp_pat
     assert report.frames_added > 0
     ours.save(tmp_path / "merged.slp")
     assert said(load(tmp_path / "merged.slp")) == said(ours)
+
+
+def edited_copies(path: Path) -> tuple[tl.Labels, tl.Labels, dict[str, int]]:
+    """Let two people work on copies; return these, and which frames they changed how."""
+    ours, theirs = tl.load_file(path), tl.load_file(path)
+    first, second, third = (int(ours[k].frame_idx) for k in (0, 1, 2))
+    ours[0][0][0].x += 4.0
+    theirs[1][0][0].x -= 9.0
+    shape = theirs[2][0].numpy()
+    last = max(int(frame.frame_idx) for frame in theirs)
+    theirs.append(
+        tl.LabeledFrame(theirs.videos[0], last + 1, [tl.Instance(theirs.skeletons[0], shape)])
+    )
+    return ours, theirs, {"ours": first, "theirs": second, "same": third, "added": last + 1}
+
+
+@pytest.mark.parametrize("name", ["clip", "dance"])
+def test_copies_that_two_people_edited_become_one_again(
+    shared_data: Path, name: str, tmp_path: Path
+) -> None:
+    path = files(shared_data, name)[0]
+    ours, theirs, at = edited_copies(path)
+    n_frames, n_instances = len(ours), ours._snapshot.counts.instances
+    plan = ours.merge_plan(theirs, tracks="name")
+    conflicting = plan.frames.filter(plan.frames["n_conflicting"] > 0)["frame_idx"]
+    assert conflicting.to_list() == [at["ours"], at["theirs"]]
+    report = ours.apply_merge(plan)
+    # Each edit is a version of its own; all else is said twice.
+    assert (report.frames_added, report.instances_conflicting) == (1, 2)
+    assert report.instances_redundant == n_instances - 2
+    ours.save(tmp_path / "merged.slp")
+    merged = load(tmp_path / "merged.slp")
+    assert (len(merged), sum(len(frame) for frame in merged)) == (n_frames + 1, n_instances + 3)
+    assert said(merged) == said(ours)
+    both = said(tl.load_file(path)) | said(edited_copies(path)[0]) | said(theirs)
+    assert said(merged) == both

@@ -100,16 +100,29 @@ def named_pictures() -> Iterator[None]:
         yield
 
 
+def _without_look(kind: Any) -> Any:
+    """Make a class of readers that knows a shape only when it was told."""
+
+    def shape(backend: Any) -> Any:
+        if backend._cached_shape is None:
+            message = "the shape is not known"
+            raise ValueError(message)  # sleap-io takes this for a video without a shape
+        return backend._cached_shape
+
+    return type(kind.__name__, (kind,), {"shape": property(shape)})
+
+
 def unopened_videos(labels: Any) -> None:
     """Give media files and pictures the readers that sleap-io's writers ask for, unopened."""
     from sleap_io.io.video_reading import ImageVideo, MediaVideo
 
+    kinds = {kind: _without_look(kind) for kind in (ImageVideo, MediaVideo)}
     for video in labels.videos:
         stated = video.backend_metadata
         if stated.get("dataset"):
             continue
         kind = ImageVideo if isinstance(video.filename, list) else MediaVideo
-        backend = kind(filename=video.filename, grayscale=stated.get("grayscale"))
+        backend = kinds[kind](filename=video.filename, grayscale=stated.get("grayscale"))
         shape = stated.get("shape")
         if shape is not None and None not in shape:
             backend._cached_shape = tuple(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,28 @@ def test_no_video_is_opened_and_no_address_asked(
     labels = tl.load_file(written(tmp_path, "a.json", [task]))
     assert (labels.videos[0].filename, labels.videos[0].shape) == (address, (9, 9, 9, 1))
     assert len(tl.load_file(written(tmp_path, "b.json", coco(address)))) == 1
+
+
+@pytest.mark.parametrize("suffix", [".nwb", ".coco.json", ".labelstudio.json", ".dlc.csv"])
+@pytest.mark.parametrize("name", ["movie.mp4", "1.png"])
+def test_no_video_of_unknown_shape_is_opened_on_writing(
+    suffix: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(b"no picture")  # there, so that it would be opened
+    source = [str(tmp_path / name)] if name.endswith("png") else str(tmp_path / name)
+    skeleton = tl.Skeleton(["head", "tail"])
+    one = tl.Instance(skeleton, [[1, 2], [3, 4]], tl.Track(0, "one"))
+    labels = tl.Labels([tl.LabeledFrame(tl.Video.from_filename(source), 0, [one])])
+    opened: list[object] = []
+    readers = sio.io.video_reading
+    for kind in (readers.VideoBackend, readers.ImageVideo, readers.MediaVideo):
+        for method in ("_read_frame", "read_test_frame", "get_frame"):
+            monkeypatch.setattr(kind, method, lambda *a, **_: opened.append(a))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnmodelledDataWarning)
+        labels.save(tmp_path / f"a{suffix}")
+        assert len(tl.load_file(tmp_path / f"a{suffix}")[0]) == 1
+    assert not opened
 
 
 def test_a_video_is_as_it_was_after_reading(tmp_path: Path) -> None:

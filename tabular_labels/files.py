@@ -1,4 +1,4 @@
-"""Formats and suffixes: which reader and writer a path asks for.
+"""Which reader and writer a path asks for.
 
 The readers load h5py or pyarrow, which importing the package must not; so they are
 imported where they are called.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tabular_labels._types import PathLike
 from tabular_labels.model.source import MemorySource, Source
@@ -17,14 +17,13 @@ from tabular_labels.origins import refuse_to_replace, tables_to_replace
 from tabular_labels.store.derived import DerivedSource
 from tabular_labels.store.merged import MergedSource
 from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.suffixes import SUFFIXES, SaveFormat, format_of
 
 if TYPE_CHECKING:
     from tabular_labels.io.parquet_scan import ParquetSource
 
 __all__ = [
-    "SUFFIXES",
     "VideoSearch",
-    "format_of",
     "open_source",
     "project_at",
     "read_tables",
@@ -34,59 +33,6 @@ __all__ = [
 ]
 
 VideoSearch: TypeAlias = Callable[[list[dict[str, Any]]], Any] | Sequence[str] | None
-
-SaveFormat: TypeAlias = Literal[
-    "slp",
-    "json",
-    "analysis",
-    "analysis_csv",
-    "csv",
-    "ndjson",
-    "parquet",
-    "coco",
-    "dlc",
-    "jabs",
-    "labelstudio",
-    "nwb",
-    "ultralytics",
-]
-
-SUFFIXES: dict[str, SaveFormat] = {
-    ".slp": "slp",
-    ".h5": "slp",
-    ".hdf5": "slp",
-    ".json": "json",
-    ".json.zip": "json",
-    ".analysis.h5": "analysis",
-    ".analysis.csv": "analysis_csv",
-    ".csv": "csv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".parquet": "parquet",
-    ".tabular": "parquet",
-    ".nwb": "nwb",
-    ".coco.json": "coco",
-    ".labelstudio.json": "labelstudio",
-    ".dlc.csv": "dlc",
-    ".ultralytics": "ultralytics",
-    "_pose_est_v2.h5": "jabs",
-    "_pose_est_v3.h5": "jabs",
-    "_pose_est_v4.h5": "jabs",
-    "_pose_est_v5.h5": "jabs",
-}
-"""Formats by the ends of names; of several that fit the longest counts."""
-
-
-def format_of(path: PathLike) -> SaveFormat | None:
-    """Return the format that a name asks for, None when it has no known suffix.
-
-    Examples:
-        >>> format_of("day1.json.zip"), format_of("day1.v2.slp"), format_of("day1.xyz")
-        ('json', 'slp', None)
-    """
-    name = Path(path).name.lower()
-    fitting = [suffix for suffix in SUFFIXES if name.endswith(suffix)]
-    return SUFFIXES[max(fitting, key=len)] if fitting else None
 
 
 def read_tables(

@@ -10,7 +10,6 @@ import polars as pl
 
 from tabular_labels._types import FloatArray, IntArray
 from tabular_labels.errors import QueryError, UnknownNodeError, UnknownTrackError, UnknownVideoError
-from tabular_labels.files import format_of
 from tabular_labels.model.assemble import ListedFrames, assemble
 from tabular_labels.model.checks import check_tables, require
 from tabular_labels.model.objects import catalog_tables
@@ -22,6 +21,7 @@ from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 from tabular_labels.queries.from_dense import DenseVideo, tables_of_dense
 from tabular_labels.queries.from_table import TableRows, numbered, table_rows
+from tabular_labels.suffixes import format_of
 
 if TYPE_CHECKING:
     import xarray as xr

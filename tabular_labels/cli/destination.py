@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from tabular_labels.cli.edge import UserError
-from tabular_labels.files import SUFFIXES, format_of
+from tabular_labels.suffixes import SUFFIXES, format_of
 
 __all__ = ["check_destination", "output_format", "require_new"]
 

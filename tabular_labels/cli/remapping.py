@@ -8,7 +8,7 @@ from typing import Any
 import tabular_labels as tl
 from tabular_labels.cli.output import print_line, print_rows
 from tabular_labels.cli.summary import open_labels
-from tabular_labels.files import format_of
+from tabular_labels.suffixes import format_of
 
 __all__ = ["print_moves", "remap_file"]
 

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 import tabular_labels as tl
-from tabular_labels.files import format_of
 from tabular_labels.io.foreign_write import LOSSES
 from tabular_labels.io.sleap_io_inert import blank_points
+from tabular_labels.suffixes import format_of
 from tests.imports import ROOT
 from tests.io.foreign_cases import CASES, Case, project, told, what_comes_back
 

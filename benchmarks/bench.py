@@ -237,7 +237,7 @@ def _seconds(timing: Timing) -> dict[str, Any]:
     return {"median": timing.median, "fastest": low, "slowest": high, "n": len(timing.seconds)}
 
 
-class _OutOfTimeError(Exception):
+class _OutOfTimeError(BaseException):  # sleap-io catches exceptions while it merges
     """A peer took too long."""
 
 

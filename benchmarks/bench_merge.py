@@ -136,8 +136,6 @@ def _peers(bench: Bench, base: tl.LabelTables, new: tl.LabelTables) -> list[Peer
 
     def eagerly() -> Callable[[], Any]:
         ours, theirs = (peers.load(path, lazy=False) for path in paths)
-        for path in paths:
-            remove(path)
 
         def call() -> Any:
             ours.merge(theirs, video="path", track="name", frame="keep_both")

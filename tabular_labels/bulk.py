@@ -64,7 +64,8 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
     gone = np.flatnonzero(~kept)
     # Instances that were made from what is gone are no longer linked to it.
     linked = folded.snapshot.rows_linked_to(gone)
-    of_frames[frame_rows(structure, np.concatenate([gone, linked]))] = True
+    for rows in (gone, linked):
+        of_frames[frame_rows(structure, rows)] = True
     with store.step():
         store.rebase(rebased, _places(structure, of_frames))
     return sum(lost)
@@ -74,7 +75,8 @@ def _places(structure: Structure, rows: BoolArray | IntArray) -> IntArray:
     """Pack the places of some frames."""
     chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else _ascending(rows.astype(np.int64))
     # Frames stand in the order of their places.
-    return _without_repeats(packed_places(structure.frames[chosen]).astype(np.int64))
+    places = structure.frames.select("video_id", "frame_idx")[chosen]
+    return _without_repeats(packed_places(places).view(np.int64))
 
 
 def _ascending(rows: IntArray) -> IntArray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tabular_labels.model.source import Source
 from tabular_labels.model.tables import Structure
-from tabular_labels.queries.diff import Changes, State, find_changes
+from tabular_labels.queries.diff import Changes, find_changes
+from tabular_labels.queries.state import State
 
 __all__ = ["diff_sources"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -198,8 +199,18 @@ def add_frame(store: Store, frame: Any, position: float | None = None) -> int:
         if len(given.instances):
             set_instances(store, handle, list(given.instances), of=given)
     if given is frame:
-        frame._source, frame._row = store, handle
+        _adopt(store, frame, handle)
     return handle
+
+
+def _adopt(store: Store, given: Any, handle: int) -> None:
+    """Make what was detached a view of its row; it is detached again if the step fails."""
+    store.if_step_fails(partial(_show, given, given._source, given._row))
+    _show(given, store, handle)
+
+
+def _show(view: Any, source: Any, row: int) -> None:
+    view._source, view._row = source, row
 
 
 def remove_frame(store: Store, handle: int) -> None:
@@ -268,7 +279,7 @@ def set_instances(store: Store, frame: int, wanted: Iterable[Any], of: Any = Non
         for handle, made in linked:
             store.put_instance(handle, made)
     for handle, _, taken in fresh:
-        taken._source, taken._row = store, handle
+        _adopt(store, taken, handle)
     return handles
 
 

@@ -13,13 +13,8 @@ from tabular_labels.labels_tables import LabelsTables, ProjectTables
 from tabular_labels.model.edits import packed_places
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import Catalog
-from tabular_labels.queries.diff import (
-    Changes,
-    SharedPoints,
-    State,
-    changed_places,
-    find_changes,
-)
+from tabular_labels.queries.diff import Changes, changed_places, find_changes
+from tabular_labels.queries.state import SharedPoints, State
 from tabular_labels.store.derived import DerivedSource, same_points
 from tabular_labels.store.edit_set import edit_set
 from tabular_labels.store.edits_between import edits_between, rows_at
@@ -215,15 +210,21 @@ class LabelsVersions(LabelsTables):
             >>> labels.diff(before)["frames"].removed["frame_idx"].to_list()
             [0]
         """
+        places = None
+        project, store = self._project, self._store
         if isinstance(other, LabelsCore):
             old = _state(other._snapshot)
-        elif self._project is None:
+        elif project is None:
             raise NoProjectError
+        elif other == project.manifest.info.version:
+            # What was committed last is there already, and what was touched since is known.
+            old, places = _state(self._committed or Snapshot(project)), self._touched_places(store)
         else:
             from tabular_labels.io.parquet_scan import open_parquet
 
-            old = _state(Snapshot(open_parquet(self._project.path, version=other)))
-        return find_changes(old, _state(self._snapshot), by_content=by_content)
+            old = _state(Snapshot(open_parquet(project.path, version=other)))
+        new = _state(self._snapshot)
+        return find_changes(old, new, None if by_content else places, by_content=by_content)
 
 
 def _state(snapshot: Snapshot) -> State:

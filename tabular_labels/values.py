@@ -13,7 +13,7 @@ from tabular_labels.model.arguments import require_index, require_type
 from tabular_labels.model.skeleton import Node, Skeleton
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
-from tabular_labels.owned import OwnedInstances
+from tabular_labels.owned import OwnedInstances, keys_of_origin
 from tabular_labels.points import Point, PredictedPoint
 
 __all__ = ["FrameValues", "InstanceValues", "PointLike", "Points", "as_point", "as_score"]
@@ -186,6 +186,13 @@ class InstanceValues:
         axis = _AXES.get(name)
         column = self.point_columns[name] if axis is None else self.xy_array[:, axis]
         column[place] = value
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """Pickle without the link to a prediction that was removed from its labels."""
+        state = {name: getattr(self, name) for name in self.__slots__}
+        if not keys_of_origin(self.from_predicted):
+            state["from_predicted"] = None
+        return None, state
 
 
 class FrameValues:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import threading
@@ -228,3 +229,42 @@ def test_a_forked_process_reads_edits_that_were_made_before() -> None:
         is_right = labels[0][0]["head"].x == 5.0 and len(labels) == 4
         os._exit(0 if is_right and [f.frame_idx for f in labels] == [1, 2, 3, 4] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_frames_of_a_step_that_failed_are_detached_again() -> None:
+    labels, made = labels_of(1), prediction(3.0)
+    frame, other = tl.LabeledFrame(VIDEO, 5, [made]), tl.LabeledFrame(VIDEO, 6)
+
+    def fail(inside: bool = True) -> None:
+        with labels.transaction():
+            if inside:
+                labels.append(frame)
+                with pytest.raises(KeyError):
+                    fail(inside=False)
+                assert (frame.is_attached, other.is_attached) == (True, False)
+            labels.append(other)
+            raise KeyError
+
+    with pytest.raises(TypeError, match="found str"):
+        labels.extend([frame, "no frame"])  # type: ignore[list-item]  # the point
+    with pytest.raises(KeyError):
+        fail()
+    assert not any(one.is_attached for one in (frame, made, other))
+    assert made.frame is frame
+    assert (len(labels), frame.frame_idx, frame[0].numpy()[0].tolist()) == (1, 5, [3.0, 2.0])
+    labels.append(frame)
+    assert frame.is_attached
+    assert (labels[-1], made.frame) == (frame, frame)
+
+
+def test_a_detached_frame_pickles_when_what_it_was_made_from_is_gone() -> None:
+    origin = prediction(7.0)
+    user = tl.Instance(FLY, [[1, 2], [3, 4]], from_predicted=origin)
+    labels = tl.Labels([tl.LabeledFrame(VIDEO, 0, [origin]), tl.LabeledFrame(VIDEO, 1, [user])])
+    popped = labels.pop(1)
+    again = pickle.loads(pickle.dumps(popped))
+    assert again[0].from_predicted.numpy()[0].tolist() == [7.0, 2.0]
+    labels.clear()
+    for again in (pickle.loads(pickle.dumps(popped)), copy.deepcopy(popped)):
+        assert again[0].from_predicted is None
+        assert again[0].numpy().tolist() == [[1, 2], [3, 4]]

@@ -47,7 +47,10 @@ def rows_of_ids(ids: IntArray, wanted: IntArray) -> IntArray:
             return wanted
         return np.where((wanted >= 0) & (wanted < n), wanted, -1)
     if bool((ids[1:] > ids[:-1]).all()):
-        rows = np.minimum(np.searchsorted(ids, wanted), n - 1)
+        # In their own dtype: for any other one all of them would be converted.
+        there = (wanted >= 0) & (wanted <= np.iinfo(ids.dtype).max)
+        asked = np.where(there, wanted, 0).astype(ids.dtype)
+        rows = np.minimum(np.searchsorted(ids, asked), n - 1)
     else:
         order = np.argsort(ids, kind="stable")
         rows = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), n - 1)]

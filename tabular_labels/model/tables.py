@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -113,6 +113,29 @@ class Structure:
         """First point row of each instance and the total: int64, ``(n_instances + 1,)``."""
         return point_offsets(self.instances, self.n_nodes)
 
+    @property
+    def point_bounds(self) -> Sequence[int] | memoryview:
+        """`point_offsets` to look at one by one; of one skeleton it takes no memory."""
+        if len(self.n_nodes) == 1 and self.n_nodes[0]:
+            n = int(self.n_nodes[0])
+            return range(0, (self.instances.height + 1) * n, n)
+        return self.point_offsets.data
+
+    def point_runs(self, rows: slice | IntArray) -> tuple[IntArray, IntArray]:
+        """Return where the points of some instances begin, and how many each has.
+
+        Returns:
+            ``point_start``, or what `point_offsets` says without it, and counts: int64.
+        """
+        start = self.point_start
+        if len(self.n_nodes) == 1:
+            n = int(self.n_nodes[0])
+            begin = _numbers(rows, self.instances.height) * n if start is None else start[rows]
+            return begin, np.full(len(begin), n, np.int64)
+        offsets = self.point_offsets
+        begin = (offsets[:-1] if start is None else start)[rows]
+        return begin, offsets[1:][rows] - offsets[:-1][rows]
+
     def with_offsets(self, offsets: IntArray, points: IntArray | None = None) -> Structure:
         """Take offsets of instances, and of points, that are known already."""
         self.__dict__["instance_offsets"] = offsets
@@ -138,6 +161,10 @@ class Structure:
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the fields; what is derived is derived again."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def _numbers(rows: slice | IntArray, height: int) -> IntArray:
+    return np.arange(*rows.indices(height)) if isinstance(rows, slice) else rows.astype(np.int64)
 
 
 @dataclass(frozen=True)

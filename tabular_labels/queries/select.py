@@ -50,7 +50,7 @@ def select_instances(
         return structure
     frames, offsets = structure.frames, structure.instance_offsets
     kept = kept_instances(structure, frame_mask, instance_mask)
-    counts = np.diff(offsets_of_counts(kept.view(np.uint8))[offsets])
+    counts = _count_kept(kept, offsets)
     if frame_mask is not None and not bool(frame_mask.all()):
         frames, counts = frames.filter(pl.Series(frame_mask)), counts[frame_mask]
         frames = frames.with_columns(_dense_positions(frames["position"]))
@@ -62,7 +62,8 @@ def select_instances(
     instances = structure.instances.filter(pl.Series(kept))
     instances = instances.with_columns(_places(counts), _without_dangling(instances))
     part = None if structure.part is None else structure.part[kept]
-    return Structure(frames, instances, structure.n_nodes, part, _starts(structure)[kept])
+    made = Structure(frames, instances, structure.n_nodes, part, _kept_starts(structure, kept))
+    return made.with_offsets(offsets_of_counts(counts))
 
 
 def kept_instances(
@@ -89,9 +90,16 @@ def without_empty(
         bool, shape ``(n_frames,)``.
     """
     kept = kept_instances(structure, frame_mask, instance_mask)
-    occupied = np.diff(offsets_of_counts(kept.view(np.uint8))[structure.instance_offsets]) > 0
+    occupied = _count_kept(kept, structure.instance_offsets) > 0
     keep: BoolArray = occupied | structure.frames["is_negative"].to_numpy()
     return keep if frame_mask is None else keep & frame_mask
+
+
+def _count_kept(kept: BoolArray, offsets: IntArray) -> IntArray:
+    """Count the instances of each frame that are kept."""
+    before = np.zeros(len(kept) + 1, np.int32 if len(kept) < 2**31 else np.int64)
+    np.cumsum(kept, out=before[1:])
+    return np.diff(before[offsets]).astype(np.int64)
 
 
 def _starts(structure: Structure) -> IntArray:
@@ -99,6 +107,13 @@ def _starts(structure: Structure) -> IntArray:
     if structure.point_start is not None:
         return structure.point_start
     return structure.point_offsets[:-1]
+
+
+def _kept_starts(structure: Structure, kept: BoolArray) -> IntArray:
+    if structure.point_start is None and len(structure.n_nodes) == 1:
+        # Without the offsets of all points, which may never be asked for.
+        return np.flatnonzero(kept) * int(structure.n_nodes[0])
+    return _starts(structure)[kept]
 
 
 def _dense_positions(position: pl.Series) -> pl.Series:
@@ -111,8 +126,11 @@ def _dense_positions(position: pl.Series) -> pl.Series:
 
 def _places(counts: IntArray) -> pl.Series:
     """Number the instances of each frame from 0."""
-    starts = np.repeat(offsets_of_counts(counts)[:-1], counts)
-    return pl.Series("instance_idx", (np.arange(len(starts)) - starts).astype(np.uint16))
+    # Modulo 2**16 throughout, which no place in a frame reaches: an eighth of the memory.
+    ends = offsets_of_counts(counts)
+    place = np.arange(int(ends[-1]), dtype=np.uint32).astype(np.uint16)
+    place -= np.repeat(ends[:-1].astype(np.uint16), counts)
+    return pl.Series("instance_idx", place)
 
 
 def _without_dangling(instances: pl.DataFrame) -> pl.Series:

@@ -11,7 +11,7 @@ from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.buffers import key_values
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.names import name_ids
-from tabular_labels.queries.places import repeat_frames
+from tabular_labels.queries.places import frames_of_instances, repeat_frames
 
 __all__ = ["SUMMARY", "instances_of_tracks", "named_tracks", "summarise_tracks"]
 
@@ -73,34 +73,59 @@ def _groups_of_videos(structure: Structure) -> Iterator[slice]:
 
 
 def _summarise(structure: Structure, rows: slice) -> pl.DataFrame:
-    places = pl.DataFrame(
+    of_frames, counts = frames_of_instances(structure, rows)
+    video, index = (
+        structure.frames[name][of_frames].to_numpy() for name in ("video_id", "frame_idx")
+    )
+    # Frames of one place count once. Places are numbered in their order, so that one
+    # number for track and place sorts the instances by both.
+    is_new = np.ones(len(index), np.bool_)
+    is_new[1:] = (index[1:] != index[:-1]) | (video[1:] != video[:-1])
+    video, index = video[is_new], index[is_new]
+    track = key_values(structure.instances["track_id"][rows])
+    score = structure.instances["score"][rows].cast(pl.Float64)
+    keys = np.repeat(np.cumsum(is_new) - 1, counts)
+    keys |= track << 32
+    if bool((track < 0).any()):
+        score, keys = score.filter(pl.Series(track >= 0)), keys[track >= 0]
+    if not len(keys):
+        return pl.DataFrame(schema=SUMMARY)
+    ordered = np.sort(keys)
+    place, track = ordered & (2**32 - 1), ordered >> 32
+    is_first = np.ones(len(ordered), np.bool_)
+    is_first[1:] = (track[1:] != track[:-1]) | (video[place[1:]] != video[place[:-1]])
+    first = np.flatnonzero(is_first)
+    last = np.append(first[1:], len(ordered)) - 1
+    step = np.diff(index[place], prepend=0)
+    step[first] = 0
+    has_moved = step > 0
+    n_frames = np.add.reduceat(has_moved, first, dtype=np.int64) + 1
+    start, stop = index[place[first]], index[place[last]] + 1
+    mean_score = _means(score, np.searchsorted(ordered[first], keys, side="right") - 1, len(first))
+    made = pl.DataFrame(
         {
-            "video_id": repeat_frames(structure, structure.frames["video_id"].to_numpy(), rows),
-            "track_id": structure.instances["track_id"][rows],
-            "frame_idx": repeat_frames(structure, structure.frames["frame_idx"].to_numpy(), rows),
-            "score": structure.instances["score"][rows],
+            "video_id": video[place[first]],
+            "track_id": track[first],
+            "n_instances": last - first + 1,
+            "n_frames": n_frames,
+            "start": start,
+            "stop": stop,
+            "occupancy": n_frames / (stop - start),
+            "max_gap": np.maximum(np.maximum.reduceat(step, first) - 1, 0),
+            "mean_score": mean_score,
         }
     )
-    of_track = ["video_id", "track_id"]
-    # Rows stand by video and frame index, so that each track's are in order, too.
-    step = pl.col("frame_idx").diff()
-    return (
-        places.lazy()
-        .filter(pl.col("track_id").is_not_null())
-        .group_by(of_track)
-        .agg(
-            n_instances=pl.len(),
-            n_frames=((step != 0).fill_null(value=True)).sum(),
-            start=pl.col("frame_idx").first(),
-            stop=pl.col("frame_idx").last() + 1,
-            max_gap=(step.max().fill_null(1) - 1).clip(lower_bound=0),
-            mean_score=pl.col("score").cast(pl.Float64).mean(),
-        )
-        .with_columns(occupancy=pl.col("n_frames") / (pl.col("stop") - pl.col("start")))
-        .sort(of_track)
-        .select(pl.col(name).cast(dtype) for name, dtype in SUMMARY.items())
-        .collect()
-    )
+    return made.cast(dict(SUMMARY)).sort("video_id", "track_id")  # type: ignore[arg-type]  # classes and instances
+
+
+def _means(values: pl.Series, group: IntArray, n_groups: int) -> pl.Series:
+    """Return the mean of each group; null where it has no values."""
+    known = values.is_not_null().to_numpy()
+    counts = np.bincount(group[known], minlength=n_groups)
+    sums = np.bincount(group[known], values.drop_nulls().to_numpy(), minlength=n_groups)
+    means = np.full(n_groups, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return pl.Series(means).fill_nan(None)
 
 
 def instances_of_tracks(structure: Structure, tracks: pl.DataFrame) -> BoolArray:

@@ -7,7 +7,7 @@ buffer, so views never touch tables; they index what is prepared here.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +27,7 @@ __all__ = [
     "PointBlock",
     "PointBlocks",
     "frame_row_of",
+    "prediction_links",
 ]
 
 # Instances read together when a view asks for points of a scanned project: enough to
@@ -90,7 +91,6 @@ class InstanceColumns:
         self.kind = instances["kind"].to_physical().to_numpy().data
         self.score = float_values(instances["score"]).data
         self.tracking_score = float_values(instances["tracking_score"]).data
-        self.point_start = structure.point_offsets.data
         self._ids = instances["instance_id"].to_numpy()
         self._from_predicted = instances["from_predicted"]
 
@@ -115,18 +115,20 @@ class InstanceColumns:
         linked, origins = self._links
         return linked.data, rows_of_ids(self._ids, origins).data
 
-    def linked_to(self, rows: IntArray) -> IntArray:
-        """Return the rows of the instances that were made from these, ascending."""
-        linked, origins = self._links
-        return linked[np.isin(origins, self._ids[rows])]
-
     @cached_property
     def _links(self) -> tuple[IntArray, IntArray]:
-        """Rows of the instances that were made from predictions, and the keys of these."""
-        column = self._from_predicted
-        if column.null_count() == len(column):
-            return np.empty(0, np.int64), np.empty(0, np.uint32)
-        return np.flatnonzero(column.is_not_null().to_numpy()), column.drop_nulls().to_numpy()
+        return prediction_links(self._from_predicted)
+
+
+def prediction_links(column: pl.Series) -> tuple[IntArray, IntArray]:
+    """Return the rows of instances that were made from predictions, and the keys of these.
+
+    Args:
+        column: ``from_predicted`` of all instances.
+    """
+    if column.null_count() == len(column):
+        return np.empty(0, np.int64), np.empty(0, np.uint32)
+    return np.flatnonzero(column.is_not_null().to_numpy()), column.drop_nulls().to_numpy()
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,12 @@ class PointBlocks:
 
     def __init__(
         self,
-        offsets: IntArray,
+        offsets: Sequence[int] | memoryview,
         read: Callable[[int, int, tuple[str, ...]], pl.DataFrame],
         *,
         in_memory: bool,
     ) -> None:
-        self._offsets = offsets.data
+        self._offsets = offsets
         self._read = read
         self._in_memory = in_memory
         self._step = MEMORY_BLOCK_INSTANCES if in_memory else BLOCK_INSTANCES

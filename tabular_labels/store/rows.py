@@ -47,6 +47,8 @@ class Handles:
     """Which handle each row of a snapshot has; None means that rows are handles."""
 
     def __init__(self, of_rows: IntArray | None, count: int) -> None:
+        if of_rows is not None and int(of_rows.max(initial=0)) < 2**31:
+            of_rows = of_rows.astype(np.int32, copy=False)
         self.of_rows = of_rows
         self.count = count
         # Handles below this are rows themselves.

@@ -17,7 +17,12 @@ from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import POINTS, TABLES
 from tabular_labels.model.source import Counts, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure, order_of_list
-from tabular_labels.store.columns import FrameColumns, InstanceColumns, PointBlocks
+from tabular_labels.store.columns import (
+    FrameColumns,
+    InstanceColumns,
+    PointBlocks,
+    prediction_links,
+)
 from tabular_labels.store.derived import (
     EXTRA,
     ChosenFramesSource,
@@ -96,7 +101,8 @@ class Snapshot:
         """Number of frames, which is always known."""
         if isinstance(self.source, ChosenFramesSource):
             return self.source.n_frames
-        return self.source.counts.frames
+        # Counts would have it said where points are.
+        return self.structure.frames.height if self.has_structure else self.source.counts.frames
 
     @property
     def in_memory(self) -> bool:
@@ -142,7 +148,7 @@ class Snapshot:
         def read(first: int, last: int, columns: tuple[str, ...]) -> pl.DataFrame:
             return self.read_points(columns, slice(first, last))
 
-        return PointBlocks(self.structure.point_offsets, read, in_memory=self.in_memory)
+        return PointBlocks(self.structure.point_bounds, read, in_memory=self.in_memory)
 
     @property
     def list_order(self) -> Sequence[int] | IntArray:
@@ -184,9 +190,7 @@ class Snapshot:
         """
         structure = self.structure
         rows = slice(None) if rows is None else rows
-        offsets = structure.point_offsets
-        count = offsets[1:][rows] - offsets[:-1][rows]
-        start = (offsets[:-1] if structure.point_start is None else structure.point_start)[rows]
+        start, count = structure.point_runs(rows)
         part = None if structure.part is None else structure.part[rows]
         return self.source.read_points(part, start, count, columns)
 
@@ -268,7 +272,11 @@ class Snapshot:
 
     def rows_linked_to(self, rows: IntArray) -> IntArray:
         """Return the rows of the instances that were made from these, ascending."""
-        return self.instances.linked_to(rows)
+        instances = self.structure.instances
+        linked, origins = prediction_links(instances["from_predicted"])
+        if not len(linked):
+            return linked
+        return linked[np.isin(origins, instances["instance_id"].gather(rows).to_numpy())]
 
     def _derived(self, source: Source) -> Snapshot:
         return Snapshot.of(source.load()) if self.in_memory else Snapshot(source)

@@ -65,6 +65,7 @@ class Store(Rows):
         self._undo: list[list[Change]] = []
         self._redo: list[list[Change]] = []
         self._open: list[Change] | None = None
+        self._if_failed: list[Callable[[], object]] = []
         self.touched: dict[Place, Content] | None = None
         """What stood at the places that were edited, while that is of interest."""
         self.repointed: set[Place] = set()
@@ -156,24 +157,36 @@ class Store(Rows):
     def step(self) -> Iterator[None]:
         """Make what is put inside one step of undo; take it back if something fails."""
         if self._open is not None:
-            mark = len(self._open)
+            mark, n_calls = len(self._open), len(self._if_failed)
             try:
                 yield
             except BaseException:
-                self._take_back(self._open, mark)
+                self._fail(mark, n_calls)
                 raise
             return
         self._open = []
         try:
             yield
         except BaseException:
-            self._take_back(self._open, 0)
+            self._fail(0, 0)
             self._open = None
             raise
+        self._if_failed.clear()
         made, self._open = self._open, None
         if made:
             self._undo.append(made)
             self._redo.clear()
+
+    def if_step_fails(self, call: Callable[[], object]) -> None:
+        """Call this when the step that is open is taken back by an error, last one first."""
+        if self._open is not None:
+            self._if_failed.append(call)
+
+    def _fail(self, mark: int, n_calls: int) -> None:
+        assert self._open is not None
+        self._take_back(self._open, mark)
+        while len(self._if_failed) > n_calls:
+            self._if_failed.pop()()
 
     def _take_back(self, changes: list[Change], mark: int) -> list[Change]:
         """Put back what stood before the changes from a mark on; return the way forward."""

@@ -18,6 +18,7 @@ import tabular_labels as tl
 from tabular_labels import bulk, levels, tracking
 from tabular_labels.errors import DanglingReferenceWarning
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.queries import diff, unequal
 from tabular_labels.store import columns, store
 from tabular_labels.testing.strategies import label_tables
 from tests import reference
@@ -37,6 +38,8 @@ LIMITS: dict[tuple[Any, str], tuple[int, ...]] = {
     (columns, "BLOCKS_KEPT"): (64, 1, 2),
     (columns, "MEMORY_BLOCK_INSTANCES"): (4096, 1, 3),
     (levels, "CHUNK_INSTANCES"): (131_072, 1, 3),
+    (diff, "_CHUNK"): (32_768, 1, 2),
+    (unequal, "_PIECE"): (4096, 1, 2),
 }
 OPENED = ("memory", "scanned slp", "scanned parquet")
 VIEWS_KEPT = 12
@@ -136,6 +139,7 @@ class Machine(RuleBasedStateMachine):
 
     def forget(self) -> None:
         self.project: Path | None = None
+        self.committed: LabelTables | None = None
         self.past: list[State] = []
         self.future: list[State] = []
         self.open: list[tuple[Any, State]] = []
@@ -153,7 +157,7 @@ class Machine(RuleBasedStateMachine):
             assert_same_rows(found._snapshot.tables(), rows_of(expected))
             self.labels = found
             self.change_objects()
-            self.project = path
+            self.project, self.committed = path, found._snapshot.tables()
             return
         path = path.with_suffix(".slp")
         tl.write_slp(self.labels, path)

@@ -7,9 +7,12 @@ import pickle
 import polars as pl
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
+from polars.testing import assert_frame_equal
 
 import tabular_labels as tl
 from tabular_labels.errors import QueryError
+from tabular_labels.queries.diff import find_changes
+from tabular_labels.queries.state import State
 from tests.editing.machine import OPENED, DeliberateError, Machine, assert_same_rows
 
 
@@ -55,6 +58,8 @@ class StepRules(Machine):
             # As a `with` block does when it is left by an error, which it passes on.
             assert not transaction.__exit__(DeliberateError, DeliberateError(), None)
             self.model.restore(before)
+            # What was added meanwhile is in no labels again.
+            self.views = [(view, uid) for view, uid in self.views if view.is_attached]
         if not self.open:
             self.note_step(before)
 
@@ -78,6 +83,23 @@ class StepRules(Machine):
             project, self.labels = self.project, found
             self.change_objects()
             self.project = project
+        self.committed = found._snapshot.tables()
+
+    @precondition(lambda self: self.committed is not None)
+    @rule(opened=st.booleans())
+    def compare_with_what_was_committed(self, opened: bool) -> None:
+        """Differences are those of all rows, whatever is known of where to look."""
+        assert self.project is not None
+        assert self.committed is not None
+        version = self.labels.version
+        assert version is not None
+        found = self.labels.diff(tl.scan_parquet(self.project) if opened else version)
+        states = State.of(self.committed), State.of(self.labels._snapshot.tables())
+        expected = find_changes(*states, by_content=False)
+        for name, changes in expected.items():
+            assert_frame_equal(found[name].added, changes.added)
+            assert_frame_equal(found[name].removed, changes.removed)
+            assert_frame_equal(found[name].changed, changes.changed)
 
     @precondition(lambda self: not self.open)
     @rule(what=st.integers(0, 3), go_on=st.booleans())

@@ -12,9 +12,12 @@ from polars.testing import assert_frame_equal
 
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.tables import LabelTables
-from tabular_labels.queries import diff
+from tabular_labels.queries import diff, unequal
 from tabular_labels.queries.compare import renumber
-from tabular_labels.queries.diff import Changes, State, changed_places, find_changes
+from tabular_labels.queries.diff import Changes, changed_places, find_changes
+from tabular_labels.queries.select import select_instances
+from tabular_labels.queries.state import SharedPoints, State
+from tabular_labels.queries.unequal import unequal_places
 from tabular_labels.testing.builders import make_tables
 from tabular_labels.testing.strategies import label_tables
 from tests import reference
@@ -178,6 +181,33 @@ def test_chunks_make_no_difference(tables: LabelTables, monkeypatch: pytest.Monk
     monkeypatch.setattr(diff, "_CHUNK", 7)
     parts = changes_of(tables, new)["points"]
     assert_frame_equal(parts.changed, whole.changed)
+
+
+def test_only_places_that_may_differ_are_looked_at_where_points_are_shared(
+    tables: LabelTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, structure = SharedPoints("these", 2**48), tables.structure
+    kept = np.arange(structure.instances.height) != 7
+    moved = select_instances(structure, None, kept)
+    score = moved.instances["score"].scatter(20, 0.125)
+    made = replace(moved, instances=moved.instances.with_columns(score))
+    made.with_offsets(moved.instance_offsets)
+    old, new = State.of(tables, shared=shared), State.of(tables, made, shared)
+    frames = np.searchsorted(structure.instance_offsets, [7, 21], side="right") - 1
+    places = structure.frames[frames].select("video_id", "frame_idx")
+    monkeypatch.setattr(unequal, "_PIECE", 1)
+    found_places = unequal_places(old, new)
+    assert found_places is not None
+    assert_frame_equal(found_places, places)
+    for piece in (1, 3, 10**6):
+        monkeypatch.setattr(unequal, "_PIECE", piece)
+        found = find_changes(old, new)
+        expected = find_changes(replace(old, shared=None), replace(new, shared=None))
+        for name in ("frames", "instances", "points"):
+            assert_frame_equal(found[name].removed, expected[name].removed)
+            assert_frame_equal(found[name].changed, expected[name].changed)
+            assert not found[name].added.height
+    assert unequal_places(old, State.of(tables)) is None
 
 
 def test_facts_and_lists_are_compared(tables: LabelTables) -> None:

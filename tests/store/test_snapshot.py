@@ -120,7 +120,7 @@ def test_point_blocks_are_bounded_and_agree(
     def read(first: int, last: int, columns: tuple[str, ...]) -> pl.DataFrame:
         return snapshot.read_points(columns, slice(first, last))
 
-    blocks = PointBlocks(tables.point_offsets, read, in_memory=False)
+    blocks = PointBlocks(tables.point_offsets.data, read, in_memory=False)
     for row in [*range(tables.instances.height), 0, 50, 1]:
         np.testing.assert_array_equal(blocks.xy(row), snapshot.points.xy(row))
         for name in ("visible", "complete", "score"):

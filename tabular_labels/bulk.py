@@ -61,11 +61,11 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
         _kept_handles(folded.instances, kept),
     )
     of_frames = ~kept_frames
-    gone = np.flatnonzero(~kept)
+    before, after = (np.diff(each.instance_offsets) for each in (structure, made))
+    of_frames[kept_frames] = before[kept_frames] != after
     # Instances that were made from what is gone are no longer linked to it.
-    linked = folded.snapshot.rows_linked_to(gone)
-    for rows in (gone, linked):
-        of_frames[frame_rows(structure, rows)] = True
+    linked = folded.snapshot.rows_linked_to(np.flatnonzero(~kept))
+    of_frames[frame_rows(structure, linked)] = True
     with store.step():
         store.rebase(rebased, _places(structure, of_frames))
     return sum(lost)

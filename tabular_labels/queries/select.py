@@ -59,8 +59,15 @@ def select_instances(
             return structure
         at = _starts(structure)
         return Structure(frames, structure.instances, structure.n_nodes, structure.part, at)
-    instances = structure.instances.filter(pl.Series(kept))
-    instances = instances.with_columns(_places(counts), _without_dangling(instances))
+    # One column after the other, without those that are made anew.
+    mask, places = pl.Series(kept), _places(counts)
+    instances = pl.DataFrame(
+        [
+            places if column.name == "instance_idx" else column.filter(mask)
+            for column in structure.instances.get_columns()
+        ]
+    )
+    instances = instances.with_columns(_without_dangling(instances))
     part = None if structure.part is None else structure.part[kept]
     made = Structure(frames, instances, structure.n_nodes, part, _kept_starts(structure, kept))
     return made.with_offsets(offsets_of_counts(counts))
@@ -112,7 +119,9 @@ def _starts(structure: Structure) -> IntArray:
 def _kept_starts(structure: Structure, kept: BoolArray) -> IntArray:
     if structure.point_start is None and len(structure.n_nodes) == 1:
         # Without the offsets of all points, which may never be asked for.
-        return np.flatnonzero(kept) * int(structure.n_nodes[0])
+        starts = np.flatnonzero(kept)
+        starts *= int(structure.n_nodes[0])
+        return starts
     return _starts(structure)[kept]
 
 

@@ -63,7 +63,7 @@ def _points(bench: Bench) -> None:
             Way(partial(_epoch, labels, options), _by_example),
             None if is_ragged else Way(partial(_dense, frozen), _by_example),
             peers if bench.peers else [],
-            [times_peer(20, "S"), *([] if is_ragged else [times_limit(1 / 0.7, "S")])],
+            [times_peer(20, "M"), *([] if is_ragged else [times_limit(1 / 0.7, "M")])],
         )
 
 
@@ -167,7 +167,7 @@ def _images(bench: Bench) -> None:
             Way(prepare, _by_example),
             None,
             peers if bench.peers else [],
-            [times_peer(times, "S")],
+            [times_peer(times, "M")],
         )
 
 

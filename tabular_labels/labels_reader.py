@@ -13,6 +13,7 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import NothingToExportError
 from tabular_labels.labels import Labels
 from tabular_labels.loading import open_sources
+from tabular_labels.model.arguments import as_places
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 from tabular_labels.queries.split_assign import split_positions
@@ -175,7 +176,7 @@ class LabelsReader:
 
         is_open = ds_index is not None and hasattr(ds_index, "element_spec")
         chosen = self.example_indices if ds_index is None else ds_index
-        places = None if chosen is None or is_open else np.asarray(chosen, np.int64)
+        places = None if chosen is None or is_open else as_places(chosen)
         reading = self._reading(self.labels._snapshot, places)
         rows = ds_index if is_open else np.arange(len(reading.examples))
         return example_dataset(reading, rows)
@@ -242,12 +243,12 @@ class VideoReader:
         return cls(Video.from_filename(filename, grayscale=grayscale), example_indices)
 
     def __len__(self) -> int:
-        """Number of examples. Opens the video if its length is not known."""
+        """Number of examples. Opens the video if ``example_indices`` is None."""
         return len(self._frame_inds())
 
     def _frame_inds(self) -> IntArray:
         if self.example_indices is not None:
-            return np.asarray(self.example_indices, np.int64)
+            return as_places(self.example_indices)
         inds: IntArray = open_sources([self.video])[0].frame_inds
         return inds
 
@@ -285,14 +286,15 @@ class VideoReader:
         """
         from tabular_labels.training.reading import FrameReading
         from tabular_labels.training.tf_data import example_dataset
+        from tabular_labels.training.wanted import require_frames
 
         is_open = ds_index is not None and hasattr(ds_index, "element_spec")
         rows = self._frame_inds() if ds_index is None else ds_index
-        reading = FrameReading(
-            open_sources([self.video])[0], self.video_ind, tuple(self.output_keys)
-        )
+        source = open_sources([self.video])[0]
         if not is_open:
-            reading.require(np.asarray(rows, np.int64))
+            rows = as_places(rows, "frame indices")
+            require_frames(source, rows)
+        reading = FrameReading(source, self.video_ind, tuple(self.output_keys))
         return example_dataset(reading, rows)
 
 
@@ -329,7 +331,7 @@ def split_labels_reader(
         frames,
         split_fractions,
         randbits(32) if seed is None else seed,
-        None if given is None else np.asarray(given, np.int64),
+        None if given is None else as_places(given),
     )
     return tuple(
         LabelsReader(

@@ -10,9 +10,8 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import numpy as np
-
 from tabular_labels._types import IntArray, PathLike, Progress
+from tabular_labels.model.arguments import as_places
 from tabular_labels.model.video import Video
 from tabular_labels.pixels import open_video_pixels
 from tabular_labels.store.snapshot import Snapshot
@@ -68,7 +67,7 @@ def make_batches(
     from tabular_labels.training.examples import read_examples
     from tabular_labels.training.order import BatchOrder
 
-    places = None if example_indices is None else np.asarray(example_indices, np.int64)
+    places = None if example_indices is None else as_places(example_indices)
     examples = read_examples(
         snapshot,
         places,
@@ -98,7 +97,7 @@ def _images(
     progress: Progress | None,
 ) -> ExampleImages:
     from tabular_labels.training.batches import ExampleImages
-    from tabular_labels.training.image_file import open_images
+    from tabular_labels.training.image_cache import open_images
     from tabular_labels.training.image_store import ImageStore, VideoImages, keep_images
     from tabular_labels.training.wanted import WantedImages
 

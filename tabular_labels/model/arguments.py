@@ -5,7 +5,11 @@ from __future__ import annotations
 import operator
 from typing import TypeVar
 
-__all__ = ["as_index", "require_index", "require_type"]
+import numpy as np
+
+from tabular_labels._types import IntArray
+
+__all__ = ["as_index", "as_places", "require_index", "require_type"]
 
 T = TypeVar("T")
 
@@ -60,6 +64,28 @@ def as_index(value: object) -> int | None:
         return operator.index(value)  # type: ignore[arg-type]  # that is the question
     except TypeError:
         return None
+
+
+def as_places(values: object, what: str = "example_indices") -> IntArray:
+    """Return whole numbers as int64.
+
+    Raises:
+        TypeError: They are none; nothing is rounded, and a mask is not a list of places.
+
+    Examples:
+        >>> as_places([3, 1]).tolist(), as_places([]).tolist()
+        ([3, 1], [])
+    """
+    array = np.asarray(values)
+    if not array.size:
+        return np.zeros(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        message = (
+            f"{what}: found shape {array.shape} and dtype {array.dtype}, expected a list of "
+            "whole numbers. Pass ints; for a mask, its np.flatnonzero."
+        )
+        raise TypeError(message)
+    return array.astype(np.int64)
 
 
 def _shown(value: object) -> str:

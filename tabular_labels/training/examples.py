@@ -12,7 +12,7 @@ from tabular_labels.model.buffers import any_hidden, float_columns, key_values
 from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["Arrays", "Examples", "read_examples"]
+__all__ = ["Arrays", "Examples", "read_examples", "require_places"]
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 """Values of examples by their key."""
@@ -144,7 +144,7 @@ def read_examples(
     """
     structure, catalog = snapshot.structure, snapshot.catalog
     places = np.arange(snapshot.n_frames) if places is None else np.asarray(places, np.int64)
-    _require_places(places, snapshot.n_frames)
+    require_places(places, snapshot.n_frames)
     rows = np.asarray(snapshot.list_order, np.int64)[places]
     # Points are read in the order in which they lie, those of a frame once.
     frame_rows, example = np.unique(rows, return_inverse=True)
@@ -181,7 +181,12 @@ def _with_none(inds: IntArray) -> npt.NDArray[np.int32]:
     return np.append(inds, -1).astype(np.int32)
 
 
-def _require_places(places: IntArray, n_frames: int) -> None:
+def require_places(places: IntArray, n_frames: int) -> None:
+    """Look whether places are in the list of frames.
+
+    Raises:
+        IndexError: One is not.
+    """
     outside = (places < 0) | (places >= n_frames)
     if outside.any():
         found = int(places[outside.argmax()])

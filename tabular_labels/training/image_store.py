@@ -204,7 +204,8 @@ def read_video(
     source, inds = wanted.sources[video], np.asarray(wanted.frame_inds[run])
     if not form:
         # NOTE: a copy, since what is yielded may be a view of what the decoder fills next.
-        yield from ((np.array(image), False) for _, image in source.iterate(inds))
+        images = (np.array(image, order="C") for _, image in source.iterate(inds))
+        yield from ((image, False) for image in images)
         return
     pictures = encode_frames(source, inds, form)
     is_bgr = pictures.channel_order == "BGR"

@@ -9,6 +9,7 @@ import numpy as np
 
 from tabular_labels._types import IntArray
 from tabular_labels.errors import QueryError
+from tabular_labels.model.arguments import require_index
 from tabular_labels.queries.split import hash_keys
 
 __all__ = ["BatchOrder"]
@@ -33,6 +34,7 @@ class BatchOrder:
 
     Raises:
         QueryError: The size of batches or the shard is not possible. A ``ValueError``.
+        TypeError: A number is not whole.
 
     Examples:
         >>> order = BatchOrder(5, 2, shuffle=True, seed=7)
@@ -48,11 +50,11 @@ class BatchOrder:
     shard: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
+        if require_index(self.batch_size, "batch_size") < 1:
             message = f"batch_size: found {self.batch_size}, expected 1 or more."
             raise QueryError(message)
-        index, count = self.shard
-        if not 0 <= index < count:
+        shard = [require_index(number, "shard") for number in self.shard]
+        if len(shard) != 2 or not 0 <= shard[0] < shard[1]:
             message = (
                 f"shard: found {self.shard}, expected (index, count) with index from 0 to "
                 "count - 1. Worker 0 of 4 takes (0, 4)."

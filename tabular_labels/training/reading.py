@@ -10,10 +10,10 @@ import numpy as np
 
 from tabular_labels._types import IntArray
 from tabular_labels.training.batches import ExampleImages
-from tabular_labels.training.examples import Arrays, Examples
+from tabular_labels.training.examples import Arrays, Examples, require_places
 from tabular_labels.training.image_store import VideoImages
 from tabular_labels.training.wanted import WantedImages
-from tabular_labels.video.frames import Frames, missing_frame
+from tabular_labels.video.frames import Frames
 
 __all__ = ["FrameReading", "LabelsReading"]
 
@@ -62,7 +62,12 @@ class LabelsReading:
         return self.images.is_even
 
     def gather(self, rows: IntArray) -> Arrays:
-        """Gather examples; their instances stand one after the other."""
+        """Gather examples; their instances stand one after the other.
+
+        Raises:
+            IndexError: There is no such example.
+        """
+        require_places(rows, len(self.examples))
         made = {**self.images.batch(rows), **self.examples.ragged(rows)}
         return {key: made[key] for key in (*self.keys, "n_instances")}
 
@@ -91,17 +96,6 @@ class FrameReading:
     def at_once(self) -> int:
         """How many examples are read together."""
         return _at_once(self.shape[1:])
-
-    def require(self, frame_inds: IntArray) -> None:
-        """Look whether a video may have these frames.
-
-        Raises:
-            MissingFrameError: It is too short.
-        """
-        n_frames, last = self.shape[0], int(frame_inds.max(initial=-1))
-        if last >= n_frames or (frame_inds < 0).any():
-            wrong = last if last >= n_frames else int(frame_inds.min())
-            raise missing_frame(self.source.name, wrong, n_frames)
 
     def gather(self, frame_inds: IntArray) -> Arrays:
         """Gather examples by their frame index."""

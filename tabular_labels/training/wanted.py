@@ -13,7 +13,7 @@ from tabular_labels.training.examples import Examples
 from tabular_labels.video.frames import Frames, missing_frame
 from tabular_labels.video.reader import MediaFrames
 
-__all__ = ["WantedImages"]
+__all__ = ["WantedImages", "require_frames"]
 
 Size = tuple[int, int, int]
 
@@ -55,17 +55,36 @@ class WantedImages:
 
         Raises:
             MissingVideoError: A file is not there.
-            MissingFrameError: A media file ends before a frame that is wanted.
+            MissingFrameError: A video has no such frame.
             FileFormatError: A file is no video, or is damaged.
         """
         found = {}
         for video, run in self.runs():
             source = self.sources[video]
-            n_frames, *size = source.shape
-            last = int(self.frame_inds[run][-1])
-            # Other kinds may have the frame elsewhere, and say so when it is read.
-            if isinstance(source, MediaFrames) and last >= n_frames:
-                raise missing_frame(source.name, last, n_frames)
-            height, width, channels = size
+            require_frames(source, self.frame_inds[run])
+            _, height, width, channels = source.shape
             found[video] = (height, width, channels)
         return found
+
+
+def require_frames(source: Frames, wanted: IntArray) -> None:
+    """Look whether a video has frames, before they are read.
+
+    Args:
+        source: A video.
+        wanted: int64: frame indices, in any order.
+
+    Raises:
+        MissingFrameError: It has not. Also raises as reading a frame does.
+    """
+    if not len(wanted):
+        return
+    first, last = int(wanted.min()), int(wanted.max())
+    if isinstance(source, MediaFrames) and first >= 0:
+        if last >= source.n_frames:
+            raise missing_frame(source.name, last, source.n_frames)
+        return
+    absent = np.setdiff1d(wanted, source.frame_inds)
+    if len(absent):
+        # A package's source video may have it; otherwise this says why there is none.
+        source.read_one(int(absent[0] if first < 0 else absent[-1]))

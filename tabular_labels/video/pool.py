@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -118,3 +119,6 @@ _INHERITED: list[object] = []
 
 FILES = HandlePool(limit=16)
 """The files that this process keeps open."""
+
+# Before the interpreter takes apart what closes them.
+atexit.register(FILES.close)

@@ -13,7 +13,7 @@ from tabular_labels._types import IntArray, PathLike
 from tabular_labels.errors import NothingToExportError
 from tabular_labels.labels import Labels
 from tabular_labels.loading import open_sources
-from tabular_labels.model.arguments import as_places
+from tabular_labels.model.arguments import as_places, require_places
 from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 from tabular_labels.queries.split_assign import split_positions
@@ -314,6 +314,7 @@ def split_labels_reader(
 
     Raises:
         QueryError: The fractions cannot be met. A ``ValueError``.
+        IndexError: There is no frame at a place of the reader.
 
     Examples:
         >>> import tabular_labels as tl
@@ -326,13 +327,10 @@ def split_labels_reader(
         ``sleap.nn.data.training.split_labels_reader``.
     """
     reader, frames = labels_reader, labels_reader.labels._snapshot.structure.frames
-    given = reader.example_indices
-    parts = split_positions(
-        frames,
-        split_fractions,
-        randbits(32) if seed is None else seed,
-        None if given is None else as_places(given),
-    )
+    given = None if reader.example_indices is None else as_places(reader.example_indices)
+    if given is not None:
+        require_places(given, frames.height)
+    parts = split_positions(frames, split_fractions, randbits(32) if seed is None else seed, given)
     return tuple(
         LabelsReader(
             reader.labels, part.tolist(), reader.user_instances_only, reader.with_track_only

@@ -9,7 +9,7 @@ import numpy as np
 
 from tabular_labels._types import IntArray
 
-__all__ = ["as_index", "as_places", "require_index", "require_type"]
+__all__ = ["as_index", "as_places", "require_index", "require_places", "require_type"]
 
 T = TypeVar("T")
 
@@ -86,6 +86,22 @@ def as_places(values: object, what: str = "example_indices") -> IntArray:
         )
         raise TypeError(message)
     return array.astype(np.int64)
+
+
+def require_places(places: IntArray, n_frames: int) -> None:
+    """Look whether places are in the list of frames.
+
+    Raises:
+        IndexError: One is not.
+    """
+    outside = (places < 0) | (places >= n_frames)
+    if outside.any():
+        found = int(places[outside.argmax()])
+        message = (
+            f"example_indices: found {found}, expected places in the list of frames, from 0 to "
+            f"{n_frames - 1}. Use the places of labelled frames, not their frame indices."
+        )
+        raise IndexError(message)
 
 
 def _shown(value: object) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
+from tabular_labels.model.arguments import require_places
 from tabular_labels.model.buffers import any_hidden, float_columns, key_values
 from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["Arrays", "Examples", "read_examples", "require_places"]
+__all__ = ["Arrays", "Examples", "read_examples"]
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 """Values of examples by their key."""
@@ -179,22 +180,6 @@ def read_examples(
 
 def _with_none(inds: IntArray) -> npt.NDArray[np.int32]:
     return np.append(inds, -1).astype(np.int32)
-
-
-def require_places(places: IntArray, n_frames: int) -> None:
-    """Look whether places are in the list of frames.
-
-    Raises:
-        IndexError: One is not.
-    """
-    outside = (places < 0) | (places >= n_frames)
-    if outside.any():
-        found = int(places[outside.argmax()])
-        message = (
-            f"example_indices: found {found}, expected places in the list of frames, from 0 to "
-            f"{n_frames - 1}. Use the places of labelled frames, not their frame indices."
-        )
-        raise IndexError(message)
 
 
 def _read_points(snapshot: Snapshot, rows: IntArray) -> tuple[npt.NDArray[np.float32], BoolArray]:

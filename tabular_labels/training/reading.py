@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from tabular_labels._types import IntArray
+from tabular_labels.model.arguments import require_places
 from tabular_labels.training.batches import ExampleImages
-from tabular_labels.training.examples import Arrays, Examples, require_places
+from tabular_labels.training.examples import Arrays, Examples
 from tabular_labels.training.image_store import VideoImages
 from tabular_labels.training.wanted import WantedImages
 from tabular_labels.video.frames import Frames

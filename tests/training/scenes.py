@@ -31,7 +31,7 @@ def labels_on(*videos: tl.Video, n_frames: int = N_FRAMES) -> tl.Labels:
     frames = []
     for k in range(n_frames):
         for v, video in enumerate(videos):
-            xy = [[k, v], [np.nan, np.nan], [k + 0.5, 2.25]]
+            xy: list[list[float]] = [[k, v], [np.nan, np.nan], [k + 0.5, 2.25]]
             flies = [
                 tl.Instance(FLY, xy, track=track),
                 tl.PredictedInstance(FLY, [[9, k], [1, 1], [2, 2]]),

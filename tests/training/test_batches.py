@@ -116,9 +116,12 @@ def test_without_a_seed_orders_are_drawn() -> None:
 def test_shards_and_the_remainder_are_passed_on() -> None:
     labels = labels_on(random_video(n_frames=11), n_frames=11)
     found = [
-        [batch["example_ind"].tolist() for batch in labels.batches(2, shard=(index, 2), **options)]
+        [
+            batch["example_ind"].tolist()
+            for batch in labels.batches(2, shard=(index, 2), drop_remainder=drop_remainder)
+        ]
         for index in (0, 1)
-        for options in ({}, {"drop_remainder": True})
+        for drop_remainder in (False, True)
     ]
     assert found == [
         [[0, 2], [4, 6], [8, 10]],
@@ -133,7 +136,7 @@ def test_shards_and_the_remainder_are_passed_on() -> None:
 def test_workers_together_have_the_batches_of_one(shuffle: bool, n_workers: int) -> None:
     batches = labels_on(random_video()).batches(2, shuffle=shuffle, seed=2)
     alone = list(batches.of_epoch(4))
-    workers = [list(batches.of_epoch(4, (k, n_workers))) for k in range(n_workers)]
+    workers = [list(batches.of_epoch(4, k, n_workers)) for k in range(n_workers)]
     for k, expected in enumerate(alone):
         reference.assert_equal(workers[k % n_workers][k // n_workers], expected)
     assert sum(map(len, workers)) == len(alone) == 3

@@ -46,5 +46,5 @@ def test_missing_keys_are_named_with_those_that_are_there() -> None:
 
 @pytest.mark.parametrize("key_maps", [{"image": 1}, [{0: "x"}], [{"image": None}]])
 def test_names_that_are_no_text_are_refused(key_maps: Any) -> None:
-    with pytest.raises(TypeError, match="key_maps: found .* expected names"):
+    with pytest.raises(TypeError, match=r"key_maps: found .* expected names"):
         KeyMapper(key_maps)

@@ -5,6 +5,8 @@ Their datasets are tested in `tests/training/test_tf_data.py`.
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -185,21 +187,20 @@ def test_a_split_deals_out_the_examples(
     chosen = data.draw(st.none() | st.lists(st.integers(0, n - 1), min_size=1, max_size=9))
     reader = tl.LabelsReader(labels, chosen, user_instances_only=True)
     every = list(range(n)) if chosen is None else chosen
-    try:
-        parts = tl.split_labels_reader(reader, fractions, seed=seed)
-    except QueryError:
-        assert len(every) < 12  # too few for each part to have one
+    sizes = [1 if f == -1 else max(math.ceil(Fraction(str(f)) * len(every)), 1) for f in fractions]
+    if sum(sizes) > len(every):
+        with pytest.raises(QueryError, match="Lower a fraction"):
+            tl.split_labels_reader(reader, fractions, seed=seed)
         return
+    parts = tl.split_labels_reader(reader, fractions, seed=seed)
     assert len(parts) == len(fractions)
     dealt: list[int] = []
-    for part, fraction in zip(parts, fractions, strict=True):
+    for part, fraction, size in zip(parts, fractions, sizes, strict=True):
         mine: Any = part.example_indices
         assert part.labels is labels
         assert part.user_instances_only
         assert not part.with_track_only
-        assert len(part) >= 1
-        if fraction > 0:
-            assert len(part) - 1 < max(fraction * len(every), 1) + 1
+        assert len(part) == size or fraction == -1
         rest = iter(every)
         assert all(place in rest for place in mine)  # in their order
         dealt += mine

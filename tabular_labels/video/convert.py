@@ -15,14 +15,22 @@ __all__ = ["Converter", "Image", "is_grey_format", "shown_size", "with_channels"
 Image: TypeAlias = npt.NDArray[np.uint8]
 """uint8 (height, width, channels): RGB, or one channel of brightness."""
 
+_HAS_THREADS = "threads" in (VideoReformatter.reformat.__doc__ or "")
 _GREY = ("gray", "ya8", "ya16", "mono")
 
 
 class Converter:
-    """Turns decoded frames into arrays; keeps what the conversion prepares between frames."""
+    """Turns decoded frames into arrays; keeps what the conversion prepares between frames.
 
-    def __init__(self) -> None:
+    Args:
+        alone: Whether it starts no threads of its own. One that has threads must not be
+            destroyed in a forked process, which would wait for them for ever.
+    """
+
+    def __init__(self, *, alone: bool = False) -> None:
         self._reformatter = VideoReformatter()
+        # NOTE: before PyAV 16 there were none, and no such option.
+        self._options = {"threads": 1} if alone and _HAS_THREADS else {}
 
     def to_image(self, frame: VideoFrame, *, grey: bool) -> Image:
         """Return a frame's pixels, turned upright as players show it.
@@ -35,7 +43,8 @@ class Converter:
             uint8 (height, width, 3) or, grey, (height, width, 1). It may be a view of the
             frame's own memory.
         """
-        converted = self._reformatter.reformat(frame, format="gray" if grey else "rgb24")
+        layout = "gray" if grey else "rgb24"
+        converted = self._reformatter.reformat(frame, format=layout, **self._options)
         image: Image = converted.to_ndarray().astype(np.uint8, copy=False)
         image = image[..., np.newaxis] if grey else image
         turns = round(frame.rotation / 90) % 4  # anticlockwise, as phones store portrait videos
@@ -69,4 +78,4 @@ def with_channels(image: Image, *, grey: bool | None) -> Image:
     if not grey:
         return np.repeat(image, 3, axis=2)
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    return Converter().to_image(frame, grey=True)
+    return Converter(alone=True).to_image(frame, grey=True)

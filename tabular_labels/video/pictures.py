@@ -52,7 +52,7 @@ class PictureDecoder:
     """Decodes pictures one after the other. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self._converter = Converter()
+        self._converter = Converter(alone=True)
 
     def decode(
         self, data: bytes, path: PathLike, place: str, *, grey: bool | None, swapped: bool = False

@@ -242,6 +242,8 @@ def test_other_processes_have_the_same_batches(movie: Path, tmp_path: Path, meth
         pytest.skip(f"this system cannot {method}")
     context: Any = multiprocessing.get_context(method)
     every = [kept(movie, cache, tmp_path) for cache in ("memory", "none", "file")]
+    # Kept in colours and taken without: a conversion in each thread that decodes.
+    every.append(packaged(tmp_path, (64, 96, 3)).batches(5, encoding="png", grayscale=True))
     expected = [list(batches) for batches in every]  # threads and files are in use by then
     for batches in every:
         batches.set_epoch(0)
@@ -303,8 +305,9 @@ def test_frames_beyond_the_end_are_named_before_any_batch(
         labels.batches(4, cache=cache)
 
 
-def packaged(folder: Path) -> tl.Labels:
-    labels_on(random_video(n_frames=5), n_frames=5).save(folder / "a.pkg.slp", with_images=True)
+def packaged(folder: Path, size: tuple[int, int, int] = (16, 24, 3)) -> tl.Labels:
+    labels = labels_on(random_video(n_frames=5, size=size), n_frames=5)
+    labels.save(folder / "a.pkg.slp", with_images=True, all_labels=True)
     return tl.read_slp(folder / "a.pkg.slp")
 
 

@@ -278,7 +278,7 @@ def test_a_small_model_is_trained_from_labels() -> None:
     inputs = tf.keras.Input((8, 8, 1), name="pixels")
     layer = tf.keras.layers.Flatten()(tf.keras.layers.Rescaling(1 / 255)(inputs))
     outputs = tf.keras.layers.Dense(6, kernel_initializer="zeros", name="points")(layer)
-    model = tf.keras.Model(inputs, {"points": outputs})
+    model = tf.keras.Model({"pixels": inputs}, {"points": outputs})
     model.compile(optimizer=tf.keras.optimizers.Adam(0.3), loss="mse")
     mapper = tl.KeyMapper([{"image": "pixels"}, {"instances": "points"}])
     parts = tl.split_labels_reader(tl.LabelsReader(labels), [0.5, -1], seed=0)

@@ -11,10 +11,11 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import ForkedProcessError, QueryError
-from tabular_labels.levels import LevelReader
+from tabular_labels.frame_reading import frame_places, make_columns, track_leaders
 from tabular_labels.model.arguments import as_index
 from tabular_labels.model.buffers import is_forked
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.queries.denormalise import frame_schema
 from tabular_labels.queries.filter import used_columns
 from tabular_labels.queries.select import kept_instances, select_instances, select_points
 from tabular_labels.queries.split_assign import assign_frames
@@ -22,7 +23,6 @@ from tabular_labels.queries.split_gap import clear_gap
 from tabular_labels.queries.split_groups import (
     group_blocks,
     group_neighbours,
-    group_tracks,
     group_values,
     group_videos,
     require_count,
@@ -31,7 +31,7 @@ from tabular_labels.queries.split_groups import (
 from tabular_labels.store.derived import ChosenFramesSource, DerivedSource
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["SplitBy", "SplitRules", "Stratify", "deal", "folds", "frame_places", "take"]
+__all__ = ["SplitBy", "SplitRules", "Stratify", "deal", "folds", "take"]
 
 SplitBy: TypeAlias = Literal["video", "track"] | pl.Expr
 Stratify: TypeAlias = Literal["kind", "n_instances", "video"] | pl.Expr
@@ -152,7 +152,8 @@ def _assigned(snapshot: Snapshot, sizes: Sizes, rules: SplitRules) -> tuple[IntA
         raise ForkedProcessError(what)
     seed = rules.check()
     wanted = sizes(snapshot.n_frames)
-    frames = frame_places(snapshot)
+    is_by_rows = isinstance(rules.by, pl.Expr) or rules.by == "track"
+    frames = frame_places(snapshot, whole=is_by_rows or rules.stratify is not None)
     leaders = _leaders(snapshot, frames, rules)
     strata = None
     if rules.stratify is not None:
@@ -172,7 +173,7 @@ def _leaders(snapshot: Snapshot, frames: pl.DataFrame, rules: SplitRules) -> Int
     elif rules.by == "video":
         return group_videos(frames)  # no gap reaches beyond a video
     elif rules.by == "track":
-        leaders = group_tracks(snapshot.structure, snapshot.catalog.tracks)
+        leaders = track_leaders(snapshot, frames)
     if rules.gap is None:
         return leaders
     near = group_neighbours(frames, rules.gap)
@@ -181,13 +182,12 @@ def _leaders(snapshot: Snapshot, frames: pl.DataFrame, rules: SplitRules) -> Int
 
 def _values(snapshot: Snapshot, frames: pl.DataFrame, expression: pl.Expr, what: str) -> pl.Series:
     """Answer an expression for each frame."""
-    reader = LevelReader(snapshot, "frames")
-    schema = reader.schema()
+    schema = frame_schema(snapshot.catalog)
     try:
         # An expression without columns still needs rows to be answered on.
         used = used_columns(expression, schema) or ["frame_idx"]
-        # Where frames are is known; only what else is asked for reads instances.
-        known = frames if set(used) <= set(frames.columns) else reader.whole(used)
+        # Where frames are is known; only what else is asked for reads anything.
+        known = frames if set(used) <= set(frames.columns) else make_columns(snapshot, frames, used)
         answer = known.select(expression)
     except (QueryError, pl.exceptions.PolarsError) as error:
         reason = str(error.__cause__ or error).partition("\n")[0]
@@ -207,19 +207,6 @@ def _values(snapshot: Snapshot, frames: pl.DataFrame, expression: pl.Expr, what:
         )
         raise QueryError(message)
     return values
-
-
-def frame_places(snapshot: Snapshot) -> pl.DataFrame:
-    """Return where all frames are, without reading instances where that can be helped.
-
-    Returns:
-        ``video_id`` (UInt32), ``frame_idx`` (Int64) and ``position`` (UInt32), in
-        canonical order.
-    """
-    names = ["video_id", "frame_idx", "position"]
-    if snapshot.has_structure:
-        return snapshot.structure.frames.select(names)
-    return snapshot.scan("frames").select(names).collect()
 
 
 def take(snapshot: Snapshot, kept: BoolArray) -> Snapshot:

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray
+from tabular_labels.frame_reading import frame_places
 from tabular_labels.labels import Labels
-from tabular_labels.partition import SplitBy, SplitRules, Stratify, deal, frame_places, take
+from tabular_labels.partition import SplitBy, SplitRules, Stratify, deal, take
 from tabular_labels.queries.leakage import count_leaks
 from tabular_labels.queries.names import name_ids
 from tabular_labels.queries.split_sizes import fraction_sizes, validation_sizes

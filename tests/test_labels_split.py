@@ -128,6 +128,38 @@ def test_a_scan_reads_no_instances_before_the_parts_are_looked_at(
     ] * 2
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"by": "track"},
+        {"by": "track", "gap": 0},
+        {"stratify": "kind"},
+        {"stratify": "n_instances"},
+        {"by": pl.col("n_tracked").cast(pl.Int64) + pl.col("frame_idx") // 50},
+        {"stratify": (pl.col("n_user") > 1) | (pl.col("video") == "b.mp4")},
+    ],
+)
+@pytest.mark.parametrize("form", ["slp", "parquet"])
+def test_tracks_and_counts_of_a_scan_are_read_in_pieces(
+    tmp_path: Path, form: str, options: dict[str, Any]
+) -> None:
+    whole = chains()
+    whole.save(tmp_path / f"a.{form}")
+    scan = tl.scan_slp if form == "slp" else tl.scan_parquet
+    scanned = scan(tmp_path / f"a.{form}")
+    parts, expected = (one.split(0.5, seed=4, **options) for one in (scanned, whole))
+    assert not any(part._snapshot.has_structure for part in (scanned, *parts))
+    assert all(a.collect().equals(b) for a, b in zip(parts, expected, strict=True))
+    # Edits count as soon as they are made.
+    for one in (scanned, whole):
+        for frame in one[200::3]:
+            frame.instances[0].track = one.tracks[0]
+            one.add_instance(frame, tl.PredictedInstance(one.skeletons[0]))
+        del one[7]
+    edited, expected = (one.split(0.5, seed=4, **options) for one in (scanned, whole))
+    assert all(a.collect().equals(b) for a, b in zip(edited, expected, strict=True))
+
+
 def test_a_part_of_a_scan_can_be_filtered_split_and_saved(
     labels: tl.Labels, tmp_path: Path
 ) -> None:
@@ -176,18 +208,24 @@ def test_videos_stay_whole(labels: tl.Labels) -> None:
     assert len(every) > 2  # which one it is, the seed decides
 
 
-def test_tracks_stay_whole() -> None:
+def chains() -> tl.Labels:
+    """Two animals at a time, the second of which is the first of the next ten frames.
+
+    But where the recording was interrupted.
+    """
     fly, video = tl.Skeleton(["head"]), tl.Video("a.mp4")
     tracks = [tl.Track(k, str(k)) for k in range(30)]
     frames = []
     for index in range(300):
-        # Two animals at a time, the second of which is the first of the next ten frames
-        # but where the recording was interrupted.
         here = [tracks[index // 10]]
         if index % 50 < 40:
             here.append(tracks[index // 10 + 1])
         frames.append(tl.LabeledFrame(video, index, [tl.Instance(fly, track=t) for t in here]))
-    first, second = tl.Labels(frames).split(0.5, seed=0, by="track")
+    return tl.Labels(frames)
+
+
+def test_tracks_stay_whole() -> None:
+    first, second = chains().split(0.5, seed=0, by="track")
     assert {f.frame_idx // 50 for f in first} & {f.frame_idx // 50 for f in second} == set()
     assert {len(first), len(second)} in ({150}, {100, 200})
     one, other = ({i.track for i in part.all_instances} for part in (first, second))

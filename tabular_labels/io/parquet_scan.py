@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +196,21 @@ class ParquetSource:
         Filters on ``video_id`` and ``frame_idx`` skip files and row groups.
         """
         return self._tables.plan(table)
+
+    def instance_pieces(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Read columns of the instances shard by shard, and those of edited places last.
+
+        Raises:
+            FileFormatError: A file is damaged, or there are more or fewer instances than
+                the manifest says.
+        """
+        n_rows = 0
+        for piece in self._tables.instance_pieces(columns):
+            n_rows += piece.height
+            yield piece
+        if n_rows != self.counts.instances:
+            expected = f"{self.counts.instances}, as the manifest says"
+            self._parts.refuse("instances", f"{n_rows} rows", expected)
 
     def find_frame(self, video_id: int, frame_idx: int) -> LabelTables:
         """Read all frames at one place as small tables, with the project's ids."""

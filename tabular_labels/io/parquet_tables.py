@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import polars as pl
 
-from tabular_labels.io.parquet_edits import KEY, Region, merge_edits, only_places
+from tabular_labels.io.parquet_edits import KEY, Region, merge_edits, only_places, packed_key
 from tabular_labels.io.parquet_parts import ProjectParts
 from tabular_labels.model.edits import packed_places
 from tabular_labels.model.schema import TABLES
@@ -14,6 +16,8 @@ __all__ = ["EditedScan"]
 
 # Up to so many rows of deltas are read at once, and kept; more stay in their files.
 MOST_EDITED_ROWS = 500_000
+# A multiple of the rows of a group (`parquet_files`), so that no group is read twice.
+_ROWS_AT_ONCE = 131_072
 
 
 class EditedScan:
@@ -34,6 +38,43 @@ class EditedScan:
             base = parts.plan_shards(files, table)
             plans.append(merge_edits(base, self._edited(region, table), region) if region else base)
         return plans[0] if len(plans) == 1 else pl.concat(plans)
+
+    def instance_pieces(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Read columns of the instances of each shard, then of each delta, in pieces.
+
+        Edited places come last, so that nothing waits for anything else.
+        """
+        parts, n_shards = self._parts, len(self._parts.shards)
+        edited = parts.edits.of_table("instances")
+        for number in range(parts.n_parts):
+            counts = None
+            if number < n_shards:
+                shard = parts.shards[number]
+                ends = np.array([a << 32 | b for a, b in (shard.first, shard.last)], np.uint64)
+                ends += np.array([0, 1], np.uint64)
+                start, stop = np.searchsorted(edited["key"].to_numpy(), ends)
+                if stop > start:
+                    counts = ~packed_key().is_in(edited["key"][start:stop].implode())
+            else:
+                owned = edited.filter(delta=number - n_shards)
+                if not owned.height:
+                    continue
+                counts = packed_key().is_in(owned["key"].implode())
+            for plan in self._slices(number, "instances"):
+                kept = plan if counts is None else plan.filter(counts)
+                with parts.reading(parts.files(number, ["instances"])):
+                    piece = kept.select(columns).collect()
+                yield piece
+
+    def _slices(self, number: int, table: str) -> Iterator[pl.LazyFrame]:
+        """Plan the rows of one part, a few of its row groups at a time."""
+        parts = self._parts
+        files = parts.files(number, [table])
+        n_rows = files[0].rows if files else parts.in_memory.table(table).height
+        for start in range(0, n_rows, _ROWS_AT_ONCE):
+            # The last one goes to the end of the file, wherever that is.
+            is_last = start + _ROWS_AT_ONCE >= n_rows
+            yield parts.plan(number, table).slice(start, None if is_last else _ROWS_AT_ONCE)
 
     def _edited(self, region: Region, table: str) -> pl.LazyFrame:
         """Plan the rows of a region's edited places."""

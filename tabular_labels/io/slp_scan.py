@@ -30,8 +30,15 @@ from tabular_labels.io.slp_layout import (
     POINTS,
     PRED_POINTS,
 )
+from tabular_labels.io.slp_pieces import read_pieces
 from tabular_labels.io.slp_points import PointTable, read_points
-from tabular_labels.io.slp_structure import Known, Leftovers, read_frames, read_structure
+from tabular_labels.io.slp_structure import (
+    Known,
+    Leftovers,
+    read_frames,
+    read_ranges,
+    read_structure,
+)
 from tabular_labels.io.slp_videos import embedded_numbers, video_table
 from tabular_labels.io.video_search import VideoSearch, apply_video_search
 from tabular_labels.model import schema
@@ -181,14 +188,28 @@ class SlpSource:
         n_rows: int | None,
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        tables = self._layout.tables
-        frames = read_frames(
-            tables["frames"], self._known(), tables["instances"].rows, self._where("frames")
-        )
+        tables, used = self._layout.tables, tuple(schema.FRAMES.memory_columns)
         # A table without columns could not say how many rows it has.
-        frames = frames if columns is None else frames.select(columns or ["frame_idx"])
-        frames = frames if predicate is None else frames.filter(predicate)
+        wanted = used if columns is None else columns or ["frame_idx"]
+        if predicate is None:
+            used = tuple(wanted)
+        frames = read_frames(
+            tables["frames"], tables["instances"], self._known(), self._where("frames"), used
+        )
+        frames = frames if predicate is None else frames.filter(predicate).select(wanted)
         yield frames if n_rows is None else frames.head(n_rows)
+
+    def instance_pieces(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Read columns of the instances block by block, in the order of the file.
+
+        Raises:
+            FileFormatError: A reference or range is out of bounds, or ranges overlap; or
+                the file changed since it was opened.
+        """
+        tables, known = self._layout.tables, self._known()
+        instances, where = tables["instances"], self._where("instances")
+        held = read_ranges(tables["frames"], instances, known, self._where("frames"))
+        yield from read_pieces(instances, where, held, known.n_tracks, columns)
 
     def load(self) -> LabelTables:
         """Read everything; attachments are held in memory."""

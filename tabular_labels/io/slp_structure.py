@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,19 @@ from tabular_labels.hdf5.guard import broken
 from tabular_labels.io.hdf5_extents import Extents
 from tabular_labels.io.hdf5_records import Records
 from tabular_labels.io.slp_layout import LARGEST_FRAME_IDX
+from tabular_labels.io.slp_pieces import FrameRanges, nullable_keys, read_kinds, read_tracks
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND
 from tabular_labels.model.tables import Structure
 
-__all__ = ["Known", "Leftovers", "read_frames", "read_structure", "resolve_videos"]
+__all__ = [
+    "Known",
+    "Leftovers",
+    "read_frames",
+    "read_ranges",
+    "read_structure",
+    "resolve_videos",
+]
 
 _NONE = np.uint32(2**32 - 1)
 _MOST_ROWS = 2**32 - 2
@@ -83,10 +91,7 @@ def read_structure(
     Raises:
         FileFormatError: A reference or range is out of bounds, or ranges overlap.
     """
-    for table in (frames, instances):
-        if table.rows > _MOST_ROWS:
-            raise broken(table.state.path, table.place, f"{table.rows} rows", f"< {_MOST_ROWS}")
-    found = _Frames(frames, known, instances.rows)
+    found = _Frames(frames, instances, known)
     found.read(extents[0])
     rows = _Instances(instances, known)
     rows.read(extents[1])
@@ -94,15 +99,20 @@ def read_structure(
 
 
 def read_frames(
-    frames: Records, known: Known, n_instances: int, extents: Extents | None
+    frames: Records,
+    instances: Records,
+    known: Known,
+    extents: Extents | None,
+    columns: Sequence[str] = tuple(FRAMES.memory_columns),
 ) -> pl.DataFrame:
     """Read frames alone, as `read_structure` does.
 
     Args:
         frames: The table of frames.
+        instances: The table of instances, of which nothing is read.
         known: What frames may refer to.
-        n_instances: Rows of the table of instances.
         extents: Where the rows of the frames stand.
+        columns: Which of their columns, in this order.
 
     Returns:
         The frames of the structure.
@@ -110,21 +120,37 @@ def read_frames(
     Raises:
         FileFormatError: A reference or range is out of bounds, or ranges overlap.
     """
-    found = _Frames(frames, known, n_instances)
+    found = _Frames(frames, instances, known)
     found.read(extents)
-    return found.table(found.canonical_order(), found.negative()[0])
+    return found.table(found.canonical_order(), found.negative()[0], columns)
+
+
+def read_ranges(
+    frames: Records, instances: Records, known: Known, extents: Extents | None
+) -> FrameRanges:
+    """Read which rows of the instances each frame has.
+
+    Raises:
+        FileFormatError: A reference or range is out of bounds, or ranges overlap.
+    """
+    found = _Frames(frames, instances, known)
+    found.read(extents)
+    return FrameRanges.of(found.start, found.count)
 
 
 class _Frames:
     """Frames in the file's order, as arrays."""
 
-    def __init__(self, records: Records, known: Known, n_instances: int) -> None:
-        self.records, self.known, self.n_instances = records, known, n_instances
+    def __init__(self, records: Records, instances: Records, known: Known) -> None:
+        for table in (records, instances):
+            if table.rows > _MOST_ROWS:
+                raise broken(table.state.path, table.place, f"{table.rows} rows", f"< {_MOST_ROWS}")
+        self.records, self.known, self.n_instances = records, known, instances.rows
         n = records.rows
         self.video = np.empty(n, np.uint32)
         self.frame_idx = np.empty(n, np.int64)
-        self.start = np.empty(n, np.int64)
-        self.count = np.empty(n, np.int64)
+        self.start = np.empty(n, np.uint32)
+        self.count = np.empty(n, np.uint32)
 
     def read(self, extents: Extents | None) -> None:
         records, limit = self.records, self.n_instances
@@ -174,22 +200,25 @@ class _Frames:
         key = video.astype(np.uint64) << np.uint64(32) | index.astype(np.uint64)
         return np.argsort(key, kind="stable")
 
-    def table(self, order: IntArray | None, is_negative: BoolArray) -> pl.DataFrame:
+    def table(
+        self, order: IntArray | None, is_negative: BoolArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
         """Rows in canonical order."""
         frame_id = np.arange(self.records.rows, dtype=np.uint32)
         video, index = self.video, self.frame_idx
         if order is not None:
             frame_id, video, index = frame_id[order], video[order], index[order]
             is_negative = is_negative[order]
+        made = {
+            "frame_id": frame_id,
+            "video_id": video,
+            "frame_idx": index,
+            "position": frame_id,
+            "is_negative": is_negative,
+        }
         return pl.DataFrame(
-            {
-                "frame_id": frame_id,
-                "video_id": video,
-                "frame_idx": index,
-                "position": frame_id,
-                "is_negative": is_negative,
-            },
-            schema=FRAMES.memory_columns,
+            {name: made[name] for name in columns},
+            schema={name: FRAMES.memory_columns[name] for name in columns},
         )
 
     def negative(self) -> tuple[BoolArray, int]:
@@ -281,18 +310,14 @@ class _Instances:
     def _take(self, at: int, block: np.ndarray[Any, Any]) -> None:
         records, known = self.records, self.known
         rows = slice(at, at + len(block))
-        kind = records.integers(block, "instance_type", at)
-        good = (kind == 0) | (kind == 1)
-        records.require(good, "instance_type", kind, at, "0 (user) or 1 (predicted)")
+        kind = read_kinds(records, block, at)
         skeleton = records.integers(block, "skeleton", at)
         good = (skeleton >= 0) & (skeleton < len(known.n_nodes))
         expected = f"one of {len(known.n_nodes)} skeletons"
         records.require(good, "skeleton", skeleton, at, expected)
-        track = records.integers(block, "track", at)
-        good = (track >= -1) & (track < known.n_tracks)
-        records.require(good, "track", track, at, f"-1 or one of {known.n_tracks} tracks")
+        track = read_tracks(records, block, at, known.n_tracks)
         self.kind[rows], self.skeleton[rows] = kind, skeleton
-        self.track[rows] = track.astype(np.uint32)  # -1 becomes the largest number
+        self.track[rows] = track
         self._take_points(at, block, kind, skeleton)
         self._take_scores(rows, block, np.flatnonzero(kind == 0))
         ids = records.integers(block, "instance_id", at)
@@ -393,7 +418,7 @@ def _assemble(frames: _Frames, rows: _Instances, known: Known) -> tuple[Structur
     n_rows = rows.records.rows
     order = frames.canonical_order()
     is_negative, n_lost = frames.negative()
-    frames_table = frames.table(order, is_negative)
+    frames_table = frames.table(order, is_negative, tuple(FRAMES.memory_columns))
     start, count = frames.start, frames.count
     if order is not None:
         start, count = start[order], count[order]
@@ -456,21 +481,14 @@ def _instance_table(
             "frame_id": np.repeat(frame_id, count),
             "instance_idx": place.astype(np.uint16),
             "skeleton_id": taken(rows.skeleton),
-            "track_id": _nullable(taken(rows.track)),
+            "track_id": nullable_keys(taken(rows.track)),
             "kind": pl.Series(taken(rows.kind)).cat.to(KIND),
             "score": pl.Series(taken(rows.score)).fill_nan(None),
             "tracking_score": pl.Series(taken(rows.tracking_score)).fill_nan(None),
-            "from_predicted": _nullable(taken(source)),
+            "from_predicted": nullable_keys(taken(source)),
         },
         schema=INSTANCES.memory_columns,
     )
-
-
-def _nullable(values: IntArray) -> pl.Series:
-    """Read the largest number as null."""
-    series = pl.Series(values, dtype=pl.UInt32)
-    is_null = series == int(_NONE)
-    return series.set(is_null, None) if is_null.any() else series
 
 
 def _places(

@@ -7,7 +7,14 @@ import polars as pl
 
 from tabular_labels._types import IntArray
 
-__all__ = ["instance_offsets", "offsets_of_counts", "point_offsets", "ranges", "rows_of_ids"]
+__all__ = [
+    "IdRows",
+    "instance_offsets",
+    "offsets_of_counts",
+    "point_offsets",
+    "ranges",
+    "rows_of_ids",
+]
 
 
 def offsets_of_counts(counts: IntArray) -> IntArray:
@@ -38,23 +45,45 @@ def rows_of_ids(ids: IntArray, wanted: IntArray) -> IntArray:
         >>> rows_of_ids(np.array([7, 3]), np.array([3, 3, 9])).tolist()
         [1, 1, -1]
     """
-    n = len(ids)
-    if n == 0:
-        return np.full(len(wanted), -1, np.int64)
-    wanted = wanted.astype(np.int64, copy=False)
-    if _counts_from_zero(ids):
-        if not len(wanted) or (int(wanted.min()) >= 0 and int(wanted.max()) < n):
-            return wanted
-        return np.where((wanted >= 0) & (wanted < n), wanted, -1)
-    if bool((ids[1:] > ids[:-1]).all()):
-        # In their own dtype: for any other one all of them would be converted.
-        there = (wanted >= 0) & (wanted <= np.iinfo(ids.dtype).max)
-        asked = np.where(there, wanted, 0).astype(ids.dtype)
-        rows = np.minimum(np.searchsorted(ids, asked), n - 1)
-    else:
-        order = np.argsort(ids, kind="stable")
-        rows = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), n - 1)]
-    return np.where(ids[rows].astype(np.int64) == wanted, rows, -1)
+    return IdRows(ids).find(wanted)
+
+
+class IdRows:
+    """The rows at which ids stand, to look up again and again; see `rows_of_ids`.
+
+    Args:
+        ids: Unique ids, any order.
+
+    Examples:
+        >>> IdRows(np.array([7, 3])).find(np.array([3, 3, 9])).tolist()
+        [1, 1, -1]
+    """
+
+    def __init__(self, ids: IntArray) -> None:
+        self._ids = ids
+        self._order: IntArray | None = None
+        self._are_rows = len(ids) > 0 and _counts_from_zero(ids)
+        if not self._are_rows and not bool((ids[1:] > ids[:-1]).all()):
+            self._order = np.argsort(ids, kind="stable")
+
+    def find(self, wanted: IntArray) -> IntArray:
+        """Return the row of each wanted id, -1 where it has none: int64."""
+        ids, order, n = self._ids, self._order, len(self._ids)
+        if n == 0:
+            return np.full(len(wanted), -1, np.int64)
+        wanted = wanted.astype(np.int64, copy=False)
+        if self._are_rows:
+            if not len(wanted) or (int(wanted.min()) >= 0 and int(wanted.max()) < n):
+                return wanted
+            return np.where((wanted >= 0) & (wanted < n), wanted, -1)
+        if order is None:
+            # In their own dtype: for any other one all of them would be converted.
+            there = (wanted >= 0) & (wanted <= np.iinfo(ids.dtype).max)
+            asked = np.where(there, wanted, 0).astype(ids.dtype)
+            rows = np.minimum(np.searchsorted(ids, asked), n - 1)
+        else:
+            rows = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), n - 1)]
+        return np.where(ids[rows].astype(np.int64) == wanted, rows, -1)
 
 
 def _counts_from_zero(ids: IntArray) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,6 +74,19 @@ class Source(Protocol):
         """
         ...
 
+    def instance_pieces(self, columns: Sequence[str]) -> Iterator[pl.DataFrame] | None:
+        """Read columns of all instances, in pieces that are never held together.
+
+        Args:
+            columns: Names from ``frame_id``, ``track_id`` and ``kind``.
+
+        Returns:
+            Pieces with those columns in any order of frames, checked by themselves alone:
+            there may be no frame or track of such an id. None when the source has nothing
+            better than its structure.
+        """
+        ...
+
     def load(self) -> LabelTables:
         """Read everything."""
         ...
@@ -110,6 +123,11 @@ class PlainSource:
     def scan(self, table: str) -> pl.LazyFrame | None:
         """Leave it to the structure and `read_points`."""
         del table
+        return None
+
+    def instance_pieces(self, columns: Sequence[str]) -> Iterator[pl.DataFrame] | None:
+        """Leave it to the structure."""
+        del columns
         return None
 
 

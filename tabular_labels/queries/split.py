@@ -32,9 +32,12 @@ _ALL = 2**64 - 1
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Scramble integers, one to one (SplitMix64); arrays wrap around silently."""
     mixed = values + _GOLDEN
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
-    return mixed ^ (mixed >> np.uint64(31))
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= _FIRST
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= _SECOND
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def hash_keys(keys: Sequence[IntArray], seed: int) -> npt.NDArray[np.uint64]:
@@ -99,10 +102,10 @@ def split_order(frames: pl.DataFrame, seed: int) -> IntArray:
 
 def _ranks(video: IntArray, index: IntArray) -> IntArray:
     """Count the frames before each one at the same place."""
-    rows = np.arange(len(video))
     is_first: BoolArray = np.ones(len(video), np.bool_)
     is_first[1:] = (video[1:] != video[:-1]) | (index[1:] != index[:-1])
     if bool(is_first.all()):
         return np.zeros(len(video), np.int64)
+    rows = np.arange(len(video))
     ranks: IntArray = rows - np.maximum.accumulate(np.where(is_first, rows, 0))
     return ranks

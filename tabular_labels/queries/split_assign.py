@@ -166,7 +166,11 @@ def _in_steps(order: IntArray, sizes: Sequence[int], seed: int) -> IntArray:
     for number, size in enumerate(sizes):
         n = len(order)
         start = int(starts[number]) % n
-        taken = np.diff((np.arange(n + 1) * size + start) // n) > 0
+        steps = np.arange(n + 1)  # changed in place: there may be many
+        steps *= size
+        steps += start
+        steps //= n
+        taken = steps[1:] > steps[:-1]
         part[order[taken]] = number
         order = order[~taken]
     return part

@@ -12,17 +12,12 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import QueryError
 from tabular_labels.model.arguments import as_index
-from tabular_labels.model.buffers import key_values
-from tabular_labels.model.offsets import rows_of_ids
-from tabular_labels.model.tables import Structure
-from tabular_labels.queries.places import frame_rows
 from tabular_labels.queries.split import hash_keys
 
 __all__ = [
     "connect",
     "group_blocks",
     "group_neighbours",
-    "group_tracks",
     "group_values",
     "group_videos",
     "require_count",
@@ -109,43 +104,6 @@ def group_blocks(frames: pl.DataFrame, n_blocks: int) -> IntArray:
     return _lead(first)
 
 
-def group_tracks(structure: Structure, tracks: pl.DataFrame) -> IntArray:
-    """Keep frames together that share a track, and what hangs on them through others.
-
-    A track of several videos joins them. A frame without tracked instances stays alone.
-
-    Args:
-        structure: Frames and instances in canonical order.
-        tracks: The project's tracks with ``track_id``.
-
-    Returns:
-        int64 leaders, shape ``(n_frames,)``.
-
-    Examples:
-        >>> from tabular_labels.model.tables import LabelTables
-        >>> tables = LabelTables()
-        >>> group_tracks(tables.structure, tables.catalog.tracks).tolist()
-        []
-    """
-    n = structure.frames.height
-    leaders = np.arange(n)
-    track = rows_of_ids(tracks["track_id"].to_numpy(), key_values(structure.instances["track_id"]))
-    frame = frame_rows(structure)
-    tracked = track >= 0
-    if not bool(tracked.all()):
-        track, frame = track[tracked], frame[tracked]
-    if not len(track):
-        return leaders
-    # Tracks are few, so they are connected first: by standing beside each other in a frame.
-    beside = frame[1:] == frame[:-1]
-    root = connect(tracks.height, *_distinct(track[:-1][beside], track[1:][beside], tracks.height))
-    group = root[track]
-    first = np.full(tracks.height, n)
-    first[group[::-1]] = frame[::-1]  # of equal places the last write counts: the first frame
-    leaders[frame] = first[group]
-    return leaders
-
-
 def group_values(values: pl.Series) -> IntArray:
     """Keep frames together that have the same value; null is a value, too.
 
@@ -189,8 +147,12 @@ def unite_groups(one: IntArray, other: IntArray) -> IntArray:
         >>> unite_groups(np.array([0, 0, 2, 3]), np.array([0, 1, 1, 3])).tolist()
         [0, 0, 0, 3]
     """
-    rows = np.arange(len(one))
-    return connect(len(one), np.concatenate([rows, rows]), np.concatenate([one, other]))
+    # Who leads in the one is connected with who leads in the other; frames beside each other
+    # mostly say the same.
+    is_new: BoolArray = np.ones(len(one), np.bool_)
+    is_new[1:] = (one[1:] != one[:-1]) | (other[1:] != other[:-1])
+    root = connect(len(one), one[is_new], other[is_new])
+    return root[one]
 
 
 def connect(n: int, one: IntArray, other: IntArray) -> IntArray:
@@ -259,13 +221,3 @@ def _lead(starts: BoolArray) -> IntArray:
     """Lead each run of frames by its first."""
     leaders: IntArray = np.maximum.accumulate(np.where(starts, np.arange(len(starts)), 0))
     return leaders
-
-
-def _distinct(one: IntArray, other: IntArray, n: int) -> tuple[IntArray, IntArray]:
-    """Drop repeated pairs where a table of all pairs is no larger than they are."""
-    if n * n > 4 * len(one):
-        return one, other
-    seen: BoolArray = np.zeros(n * n, np.bool_)
-    seen[one * n + other] = True
-    pairs = np.flatnonzero(seen)
-    return pairs // n, pairs % n

@@ -194,6 +194,13 @@ class Snapshot:
         part = None if structure.part is None else structure.part[rows]
         return self.source.read_points(part, start, count, columns)
 
+    def instance_pieces(self, columns: Sequence[str]) -> Iterator[pl.DataFrame] | None:
+        """Read columns of all instances piece by piece, see `Source.instance_pieces`.
+
+        None when the structure was read already, or there is no other way.
+        """
+        return None if self.has_structure else self.source.instance_pieces(columns)
+
     def tables(self) -> LabelTables:
         """Read everything; a scanned project does not keep what was read."""
         return self.source.load()

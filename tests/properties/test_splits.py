@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,19 @@ import tabular_labels as tl
 from tabular_labels._types import IntArray
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.queries.leakage import count_leaks, nearest_steps
+from tabular_labels.queries.pieces import COUNTED, count_pieces, pair_pieces
 from tabular_labels.queries.split_assign import assign_frames, split_positions
 from tabular_labels.queries.split_gap import clear_gap
 from tabular_labels.queries.split_groups import (
     connect,
     group_blocks,
     group_neighbours,
-    group_tracks,
     group_values,
     group_videos,
     unite_groups,
 )
 from tabular_labels.queries.split_sizes import fraction_sizes, group_counts
+from tabular_labels.queries.split_tracks import group_pairs, group_tracks
 from tabular_labels.testing.strategies import label_tables
 from tests import reference
 from tests.reference import Row, rows_of
@@ -68,6 +70,24 @@ def test_places_are_grouped_as_pair_by_pair(
 def test_frames_are_grouped_by_track_as_pair_by_pair(tables: LabelTables) -> None:
     found = group_tracks(tables.structure, tables.catalog.tracks)
     assert found.tolist() == reference.lead_tracks(rows_of(tables))
+
+
+@given(tables=label_tables(max_frames=8), data=st.data())
+def test_frames_are_grouped_and_counted_in_any_pieces(
+    tables: LabelTables, data: st.DataObject
+) -> None:
+    n = tables.instances.height
+    order = data.draw(st.permutations(range(n)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=12)))
+    rows = tables.instances[order]
+    pieces = [rows[a:b] for a, b in pairwise([0, *cuts, n])]
+    frame_id, track_id = tables.frames["frame_id"], tables.catalog.tracks["track_id"]
+    expected = rows_of(tables)
+    found = group_pairs(len(frame_id), len(track_id), pair_pieces(frame_id, track_id, pieces))
+    assert found.tolist() == reference.lead_tracks(expected)
+    named = reference.name_frames(expected, tables.catalog)
+    for name, counts in count_pieces(frame_id, pieces, list(COUNTED)).items():
+        assert counts.to_list() == [row[name] for row in named]
 
 
 @given(st.lists(st.none() | st.integers(0, 3), max_size=12))

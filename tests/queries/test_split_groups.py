@@ -5,12 +5,10 @@ import polars as pl
 import pytest
 
 from tabular_labels.errors import QueryError
-from tabular_labels.model.tables import Structure
 from tabular_labels.queries.split_groups import (
     connect,
     group_blocks,
     group_neighbours,
-    group_tracks,
     group_values,
     group_videos,
     unite_groups,
@@ -42,21 +40,6 @@ def test_long_chains_are_connected_in_linear_time(shape: str, *, shuffled: bool)
     assert not connect(n, one, other).any()
     # Milliseconds when it is linear; minutes when each round joins a few.
     assert time.process_time() - began < 5
-
-
-def test_a_chain_of_tracks_joins_its_frames() -> None:
-    # Frame k holds tracks k and k + 1; frame 5_000 holds none, and cuts the chain.
-    n = 10_000
-    frames = pl.DataFrame({"frame_id": np.arange(n, dtype=np.uint32)})
-    held = np.delete(np.arange(n), 5_000)
-    track = np.stack([held, np.where(held == 4_999, held, held + 1)], axis=1).ravel()
-    instances = pl.DataFrame(
-        {"frame_id": np.repeat(held, 2).astype(np.uint32), "track_id": track.astype(np.uint32)}
-    )
-    tracks = pl.DataFrame({"track_id": np.arange(n + 1, dtype=np.uint32)})
-    leaders = group_tracks(Structure(frames, instances, np.array([1])), tracks)
-    assert np.unique(leaders).tolist() == [0, 5_000, 5_001]
-    assert np.bincount(leaders)[[0, 5_000, 5_001]].tolist() == [5_000, 1, 4_999]
 
 
 def test_no_frames_have_no_groups() -> None:

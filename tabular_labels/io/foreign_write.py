@@ -12,11 +12,18 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tabular_labels._types import PathLike
-from tabular_labels.errors import ExportError, MissingVideoError, UnmodelledDataWarning
+from tabular_labels.errors import (
+    ExportError,
+    LeftOutWarning,
+    MissingVideoError,
+    UnmodelledDataWarning,
+)
 from tabular_labels.io.atomic import atomic_path
+from tabular_labels.io.foreign_read import read_foreign
 from tabular_labels.io.sleap_io_inert import unopened_videos
 from tabular_labels.io.sleap_io_write import require_sleap_io, sleap_io_labels
 from tabular_labels.model.source import Readable
@@ -30,11 +37,12 @@ JABS_NODES = 12
 """Nodes of the only skeleton that JABS knows."""
 
 _ALWAYS = ("links to predictions", "negative frames", "suggestions", "symmetries")
+_HIDDEN = "places of invisible points"
 _PICTURES = ("kinds of instances", "scores", "names of tracks", "frame indices")
 LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "coco": (*_PICTURES, *_ALWAYS),
-        "dlc": ("kinds of instances", "scores", "edges", "frame indices", *_ALWAYS),
+        "coco": (*_PICTURES, _HIDDEN, *_ALWAYS),
+        "dlc": ("kinds of instances", "scores", "edges", "frame indices", _HIDDEN, *_ALWAYS),
         "jabs": (
             "kinds of instances",
             "scores",
@@ -45,7 +53,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *_ALWAYS,
         ),
         "labelstudio": ("kinds of instances", "scores", "tracks", "edges", *_ALWAYS),
-        "nwb": ("kinds of instances", "scores", "tracks", *_ALWAYS),
+        "nwb": ("kinds of instances", "scores", "tracks", _HIDDEN, *_ALWAYS),
         "ultralytics": ("kinds of instances", "scores", "tracks", "frame indices", *_ALWAYS),
     }
 )
@@ -69,6 +77,7 @@ def write_foreign(labels: Readable, path: PathLike, form: str, **options: Any) -
 
     Warns:
         UnmodelledDataWarning: The format has no place for something, as the message says.
+        LeftOutWarning: Instances or frame indices are not read back as they were (NWB).
     """
     target = Path(path)
     require_sleap_io(f"writing {target.name} ({form})")
@@ -86,6 +95,8 @@ def write_foreign(labels: Readable, path: PathLike, form: str, **options: Any) -
         temporary = Path(folder) / target.name
         with _explained(target, form):
             _WRITERS[form](made, temporary, options)
+        if form == "nwb":
+            _warn_of_changes(labels, temporary, target)
         if form in FOLDERS:
             temporary.rename(target)
         else:
@@ -116,10 +127,34 @@ def _warn_of_losses(labels: Readable, form: str, path: Path) -> None:
         warnings.warn(message, UnmodelledDataWarning, stacklevel=5)
 
 
+def _warn_of_changes(labels: Readable, written: Path, path: Path) -> None:
+    """Count what stands in a file of NWB otherwise than it should.
+
+    sleap-io rounds the rate of a track that is seen at regular gaps, down to nothing, and
+    numbers the frames that there are.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnmodelledDataWarning)
+        back = read_foreign(written, "nwb")
+    places, found = (
+        np.unique(table["frame_idx"].to_numpy()) for table in (labels.structure.frames, back.frames)
+    )
+    n_lost = labels.structure.instances.height - back.instances.height
+    n_moved = len(np.setdiff1d(places, found))
+    if n_lost or n_moved:
+        message = (
+            f"{path}: nwb as sleap-io writes it does not give everything back: {n_lost} of "
+            f"{labels.structure.instances.height} instances and {n_moved} of {len(places)} frame "
+            "indices differ. Keep a copy in another format, such as .slp"
+        )
+        warnings.warn(message, LeftOutWarning, stacklevel=5)
+
+
 def _what_is_there(labels: Readable, form: str) -> Counter[str]:
     """Count what formats may lose."""
     catalog, structure = labels.catalog, labels.structure
     instances, frames = structure.instances, structure.frames
+    points = labels.read_points(("x", "visible"))
     n_user = int(structure.is_user.sum())
     # All become what the format holds; NWB holds predictions where there is nothing else.
     n_other = n_user if form == "jabs" else instances.height - n_user
@@ -129,6 +164,7 @@ def _what_is_there(labels: Readable, form: str) -> Counter[str]:
             "kinds of instances": n_other,
             "fractions of pixels": instances.height,
             "scores": int(instances["score"].is_not_null().sum()),
+            _HIDDEN: points.filter(pl.col("x").is_not_null(), ~pl.col("visible")).height,
             "tracks": int(instances["track_id"].is_not_null().sum()),
             "edges": int((catalog.edges["kind"] == "edge").sum()),
             "symmetries": int((catalog.edges["kind"] == "symmetry").sum()),
@@ -214,6 +250,9 @@ def _stem(filename: str) -> str:
 def _write_nwb(labels: Any, path: Path, options: dict[str, Any]) -> None:
     import sleap_io
 
+    # NWB wants a name for each, which a skeleton of ours need not have.
+    for number, skeleton in enumerate(labels.skeletons):
+        skeleton.name = skeleton.name or f"Skeleton-{number}"
     sleap_io.save_nwb(labels, str(path), **options)
 
 

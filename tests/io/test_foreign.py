@@ -164,3 +164,40 @@ def said_to_be_lost(case: Case, found: dict[str, str]) -> bool:
     lost = {what for what in names if found[what] not in fine}
     assert all(set(names[what]) & set(losses) for what in lost), (case.title, lost)
     return True
+
+
+def test_what_nwb_misplaces_is_counted(tmp_path: Path) -> None:
+    # A track that is seen at regular gaps gets a rate, which is rounded to nothing.
+    video, fly = tl.Video("a.mp4"), tl.Skeleton(["head"])
+    always, seldom = tl.Track(0, "always"), tl.Track(0, "seldom")
+    frames = [
+        tl.LabeledFrame(
+            video,
+            k,
+            [
+                tl.PredictedInstance(fly, {"head": tl.PredictedPoint(k, 9, score=1)}, track=track)
+                for track in ([always, seldom] if k % 3 == 0 else [always])
+            ],
+        )
+        for k in range(7)
+    ]
+    labels = tl.Labels(frames)
+    with pytest.warns(tl.errors.LeftOutWarning, match=r"2 of 10 instances and 0 of 7 frame"):
+        labels.save(tmp_path / "a.nwb")
+    assert tl.load_file(tmp_path / "a.nwb")._snapshot.counts.instances == 8
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", tl.errors.LeftOutWarning)
+        labels.extract([0, 1, 2]).save(tmp_path / "b.nwb")
+
+
+def test_places_of_invisible_points_are_counted_where_a_format_leaves_them_out(
+    tmp_path: Path,
+) -> None:
+    fly = tl.Skeleton(["head", "tail"])
+    hidden = tl.Instance(fly, {"head": tl.Point(1, 2), "tail": tl.Point(3, 4, visible=False)})
+    labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4", n_frames=1), 0, [hidden])])
+    for suffix in (".nwb", ".coco.json", ".dlc.csv"):
+        with pytest.warns(tl.errors.UnmodelledDataWarning, match=r"invisible points \(1\)"):
+            labels.save(tmp_path / f"a{suffix}")
+        back = tl.load_file(tmp_path / f"a{suffix}")
+        assert back.to_polars("points", columns=["x"])["x"].to_list() == [1.0, None]

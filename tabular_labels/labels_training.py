@@ -137,7 +137,7 @@ class LabelsTraining(LabelsCore):
         """
         from tabular_labels.training.tf_data import batch_dataset
 
-        return batch_dataset(make_batches(*self._to_train_from, batch_size, **options))
+        return batch_dataset(self.batches(batch_size, **options))
 
     def to_torch_dataset(
         self, batch_size: int = 32, **options: Unpack[BatchOptions]
@@ -163,8 +163,4 @@ class LabelsTraining(LabelsCore):
         """
         from tabular_labels.training.torch_data import TorchBatches
 
-        return TorchBatches(make_batches(*self._to_train_from, batch_size, **options))
-
-    @property
-    def _to_train_from(self) -> tuple[Any, Any]:
-        return self._snapshot, self._objects.videos
+        return TorchBatches(self.batches(batch_size, **options))

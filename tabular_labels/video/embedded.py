@@ -52,18 +52,15 @@ class Embedded:
 
     def __init__(self, path: PathLike, dataset: str, input_format: str, *, scaled: bool) -> None:
         self.path, _, _ = file_state(path)
-        self._stack = ExitStack()
-        self._file = self._stack.enter_context(open_guarded(self.path))
         self._channels_first, self._scaled = input_format == "channels_first", scaled
         self._decoder = PictureDecoder()
-        try:
+        with ExitStack() as stack:
+            self._file = stack.enter_context(open_guarded(self.path))
             with translated(self.path, dataset or "the pictures"):
                 self._data = self._find(dataset)
                 self.place = str(self._data.name)
                 self._read_facts()
-        except BaseException:
-            self._stack.close()
-            raise
+            self._stack = stack.pop_all()  # nothing failed: the file stays open
 
     def close(self) -> None:
         """Close the file."""

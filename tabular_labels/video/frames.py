@@ -10,6 +10,7 @@ import numpy as np
 
 from tabular_labels._types import IntArray
 from tabular_labels.errors import FileFormatError, MissingFrameError, MissingVideoError
+from tabular_labels.model.arguments import as_places
 from tabular_labels.video.convert import Image
 
 __all__ = ["Frames", "missing_frame"]
@@ -136,16 +137,8 @@ def as_indices(indices: Iterable[int] | IntArray) -> IntArray:
     Raises:
         TypeError: One is not whole.
     """
-    array = np.asarray(indices if isinstance(indices, np.ndarray | Sequence) else list(indices))
-    if not array.size:
-        return np.zeros(0, np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        message = (
-            f"frame indices: found shape {array.shape} and dtype {array.dtype}, expected a list of "
-            "whole numbers. Pass ints."
-        )
-        raise TypeError(message)
-    return array.astype(np.int64)
+    listed = indices if isinstance(indices, np.ndarray | Sequence) else list(indices)
+    return as_places(listed, "frame indices")
 
 
 def missing_frame(name: str, frame_idx: int, n_frames: int | None) -> MissingFrameError:

@@ -1,7 +1,7 @@
-"""PNG files, written by hand: a third faster than with FFmpeg, at the same size.
+"""PNG files, written by hand: up to a third faster than with FFmpeg, at the same size.
 
-What takes time is zlib. Its strategy for runs, which neither FFmpeg nor Pillow can ask for, looks
-for repeated bytes only; after the filter "up" pictures of videos hold little else.
+What takes time is zlib. Its strategy for runs, which FFmpeg does not ask for, looks for repeated
+bytes only; after the filter "up" pictures of videos hold little else.
 """
 
 from __future__ import annotations

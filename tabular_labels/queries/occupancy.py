@@ -73,6 +73,10 @@ def track_runs(instances: pl.LazyFrame, *, untracked: bool = False) -> pl.LazyFr
     )
 
 
+# Up to so many possible places for each instance, a byte for every place takes no more
+# memory than the packed keys do.
+_ROOM = 8
+
 _RUNS_OF_VIDEO = {
     "track_id": pl.UInt32,
     "start": pl.Int64,
@@ -125,11 +129,10 @@ def _cut(
         key = _from(video, low[0]) * (spans[1] * width) + _from(frame, low[2])
         key -= low[1] * width
         key = key if counts is None else np.repeat(key, counts)
-        key += track.astype(np.int64, copy=False) * width
+        key += np.multiply(track, width, dtype=np.int64)
         if counts is not None and low[1] < 0:
             key = key[track >= 0]
-        key.sort()
-        first, last = _ends(np.diff(key) > 1, key)
+        first, last = _stretches(key, spans[0] * spans[1] * width)
         group, start = np.divmod(first, width)
         stop = last - group * width + 1
         of_video, of_track = np.divmod(group, spans[1])
@@ -151,6 +154,21 @@ def _cut(
 def _from(values: IntArray, low: int) -> IntArray:
     """Count from the lowest value, in int64."""
     return np.subtract(values, low, dtype=np.int64)
+
+
+def _stretches(keys: IntArray, n: int) -> tuple[IntArray, IntArray]:
+    """Return the first and the last key of each stretch of consecutive ones, ascending.
+
+    Keys are below ``n - 1`` and may be sorted in place.
+    """
+    if n <= _ROOM * len(keys):
+        # Marking takes a fifth of the time that sorting does.
+        marks = np.zeros(n + 1, np.bool_)
+        marks[1:][keys] = True
+        changes = np.flatnonzero(marks[1:] != marks[:-1])
+        return changes[::2], changes[1::2] - 1
+    keys.sort()
+    return _ends(np.diff(keys) > 1, keys)
 
 
 def _ends(breaks: BoolArray, values: IntArray) -> tuple[IntArray, IntArray]:
@@ -293,11 +311,15 @@ def named_runs(catalog: Catalog, runs: pl.DataFrame) -> pl.DataFrame:
         The rows with ``video`` and ``track`` (Enum; null for untracked) before their ids.
     """
     videos, tracks = catalog.videos, catalog.tracks
-    return runs.select(
-        name_ids(videos["filename"], videos["video_id"], runs["video_id"]).alias("video"),
-        "video_id",
-        name_ids(tracks["name"], tracks["track_id"], runs["track_id"]).alias("track"),
-        "track_id",
-        "start",
-        "stop",
+    video = name_ids(videos["filename"], videos["video_id"], runs["video_id"])
+    track = name_ids(tracks["name"], tracks["track_id"], runs["track_id"])
+    return pl.DataFrame(
+        {
+            "video": video,
+            "video_id": runs["video_id"],
+            "track": track,
+            "track_id": runs["track_id"],
+            "start": runs["start"],
+            "stop": runs["stop"],
+        }
     )

@@ -44,6 +44,11 @@ def test_ids_and_indices_of_any_size_are_exact(far: int) -> None:
     ]
 
 
+def test_places_far_apart_take_no_memory_between_them() -> None:
+    far = 10**15  # bytes, if each place took one
+    assert runs((0, 0, far), (0, 0, 3)) == [(0, 0, 3, 4), (0, 0, far, far + 1)]
+
+
 def test_negative_indices_are_kept() -> None:
     assert runs((0, 0, -2), (0, 0, -1), (0, 0, 1)) == [(0, 0, -2, 0), (0, 0, 1, 2)]
 

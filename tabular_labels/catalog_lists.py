@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from tabular_labels.errors import ReadOnlyError
@@ -80,14 +81,20 @@ class CatalogList(_LiveList[T]):
     Args:
         look: Gives the items of now.
         add: Adds an item to the labels.
+        step: Opens a step of the labels, which several items are added in.
         advice: What to use for other changes.
     """
 
     def __init__(
-        self, look: Callable[[], Sequence[T]], add: Callable[[T], object], advice: str
+        self,
+        look: Callable[[], Sequence[T]],
+        add: Callable[[T], object],
+        step: Callable[[], AbstractContextManager[None]],
+        advice: str,
     ) -> None:
         super().__init__(look)
         self._add = add
+        self._step = step
         self._advice = advice
 
     def append(self, item: T) -> None:
@@ -95,14 +102,26 @@ class CatalogList(_LiveList[T]):
         self._add(item)
 
     def extend(self, items: Iterable[T]) -> None:
-        """Add items to the labels."""
-        for item in list(items):
-            self._add(item)
+        """Add items to the labels; all of them or none."""
+        with self._step():
+            for item in list(items):
+                self._add(item)
 
     def __iadd__(self, items: Iterable[T]) -> CatalogList[T]:  # type: ignore[override]  # like list's
         """Add items to the labels."""
         self.extend(items)
         return self
+
+    def become(self, wanted: Iterable[T]) -> None:
+        """Add what follows the items of now; so ``labels.tracks += more`` may be assigned.
+
+        Raises:
+            ReadOnlyError: Items of now are left out or moved.
+        """
+        new, mine = list(wanted), list(self._look())
+        if len(new) < len(mine) or any(a is not b for a, b in zip(mine, new, strict=False)):
+            self._refuse()
+        self.extend(new[len(mine) :])
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         message = (

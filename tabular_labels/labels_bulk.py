@@ -13,6 +13,7 @@ from tabular_labels.bulk import keep_rows
 from tabular_labels.errors import QueryError
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.labels_edit import LabelsEdit
+from tabular_labels.model.arguments import require_type
 from tabular_labels.queries.blank import blank_instances
 from tabular_labels.queries.find import count_kind
 from tabular_labels.queries.places import repeat_frames
@@ -131,10 +132,15 @@ class LabelsBulk(LabelsEdit):
         """Remove predicted instances; their frames stay.
 
         Args:
-            new_labels: Only from frames that these labels have predictions in.
+            new_labels: Only from frames that these labels have predictions in. Videos
+                are the same if they are one object, or have equal filenames and backends.
 
         Returns:
             How many were removed.
+
+        Raises:
+            AmbiguousVideoError: Several videos are equal to one of ``new_labels``.
+            TypeError: ``new_labels`` are no labels.
 
         Source:
             ``Labels.remove_predictions``.
@@ -145,10 +151,15 @@ class LabelsBulk(LabelsEdit):
         """Remove instances that a person made; their frames stay.
 
         Args:
-            new_labels: Only from frames that these labels have user instances in.
+            new_labels: Only from frames that these labels have user instances in. Videos
+                are the same if they are one object, or have equal filenames and backends.
 
         Returns:
             How many were removed.
+
+        Raises:
+            AmbiguousVideoError: Several videos are equal to one of ``new_labels``.
+            TypeError: ``new_labels`` are no labels.
 
         Source:
             ``Labels.remove_user_instances``.
@@ -164,10 +175,14 @@ class LabelsBulk(LabelsEdit):
 
     def _is_also_in(self, others: LabelsCore, kind: str) -> BoolArray:
         """Tell which frames other labels have too, with instances of a kind."""
+        require_type(others, LabelsCore, "new_labels", "Pass `Labels`.")
         theirs = others._snapshot.structure
-        keys = {id_: self._video_key(v) for id_, v in others._objects.video_by_id.items()}
         known = np.flatnonzero(count_kind(theirs, kind))
-        video = theirs.frames["video_id"][known].replace_strict(keys, return_dtype=pl.Int64)
+        video = theirs.frames["video_id"][known]
+        # What a video means is asked only where something hangs on it: it may be ambiguous.
+        videos = others._objects.video_by_id
+        keys = {key: self._video_key(videos[key]) for key in video.unique().to_list()}
+        video = video.replace_strict(keys, return_dtype=pl.Int64)
         index = theirs.frames["frame_idx"].to_numpy()[known]
         there = video.is_not_null().to_numpy()
         wanted = _packed(video.fill_null(0).to_numpy()[there], index[there])

@@ -50,8 +50,13 @@ class LabelsCatalog(LabelsCore):
         return CatalogList(
             lambda: self._objects.videos,
             self._append_video,
+            lambda: self._store.step(),
             "Use `labels.remove_video`, `labels.update_video` or `labels.replace_video`.",
         )
+
+    @videos.setter
+    def videos(self, videos: Iterable[Video]) -> None:
+        self.videos.become(videos)
 
     def _append_video(self, video: Video) -> None:
         require_type(video, Video, "video", "Pass a `Video`.")

@@ -77,6 +77,10 @@ class LabelsEdit(LabelsFind):
         """Alias of `labeled_frames`."""
         return self.labeled_frames
 
+    @labels.setter
+    def labels(self, frames: Iterable[LabeledFrame]) -> None:
+        self.labeled_frames = frames
+
     def append(self, value: LabeledFrame) -> None:
         """Add a frame at the end of the list, with its video, skeletons and tracks.
 

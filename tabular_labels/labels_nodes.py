@@ -43,8 +43,13 @@ class LabelsNodes(LabelsCore):
         return CatalogList(
             lambda: self._objects.skeletons,
             self.add_skeleton,
+            lambda: self._store.step(),
             "Use `labels.remove_skeleton`, `labels.rename_skeleton` or `labels.rename_nodes`.",
         )
+
+    @skeletons.setter
+    def skeletons(self, skeletons: Iterable[Skeleton]) -> None:
+        self.skeletons.become(skeletons)
 
     def add_skeleton(self, skeleton: Skeleton) -> Skeleton:
         """Add a skeleton; nothing happens when it, or one that is built like it, is there.

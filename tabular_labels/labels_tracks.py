@@ -31,8 +31,13 @@ class LabelsTracks(LabelsEdit):
         return CatalogList(
             lambda: self._objects.tracks,
             lambda track: self.add_track(None, track),
+            lambda: self._store.step(),
             "Use `labels.remove_track`, `labels.rename_tracks` or `labels.reorder_tracks`.",
         )
+
+    @tracks.setter
+    def tracks(self, tracks: Iterable[Track]) -> None:
+        self.tracks.become(tracks)
 
     def rename_tracks(self, names: Mapping[Track, str] | Mapping[str, str]) -> None:
         """Give tracks other names.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tabular_labels as tl
-from tabular_labels.errors import QueryError, UnknownTrackError
+from tabular_labels.errors import AmbiguousVideoError, QueryError, UnknownTrackError
 from tabular_labels.model.checks import check_tables
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.testing.builders import make_tables
@@ -279,3 +279,26 @@ def test_swapping_a_range_is_swapping_frame_by_frame(
                     instance.track = single.tracks[old]
     assert_frame_equal(whole.to_polars("instances"), single.to_polars("instances"))
     assert is_sound(whole)
+
+
+def test_videos_of_other_labels_are_known_by_what_they_say() -> None:
+    fly = tl.Skeleton(["head"])
+    twice, once = ["a.mp4", "a.mp4"], ["b.mp4"]
+
+    def project(names: list[str]) -> tl.Labels:
+        return tl.Labels(
+            [tl.LabeledFrame(tl.Video(name), 0, [tl.PredictedInstance(fly)]) for name in names]
+        )
+
+    labels = project(twice + once)
+    with pytest.raises(AmbiguousVideoError, match="2 videos of the project are Video"):
+        labels.remove_predictions(project(["a.mp4"]))
+    # What nothing hangs on may be ambiguous.
+    others = project(["a.mp4", *once])
+    del others[0]
+    assert labels.remove_predictions(others) == 1
+    assert [len(frame) for frame in labels] == [1, 1, 0]
+    assert labels.remove_predictions(project(["c.mp4"])) == 0
+    assert labels.remove_predictions(tl.Labels()) == 0
+    with pytest.raises(TypeError, match="new_labels: found str"):
+        labels.remove_user_instances("other.slp")  # type: ignore[arg-type]  # that is the test

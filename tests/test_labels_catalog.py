@@ -443,3 +443,41 @@ def test_what_fails_in_a_transaction_leaves_nothing_behind() -> None:
     assert labels.equals(before)
     assert labels.videos == [a, b]
     assert labels.skeleton is FLY
+
+
+@pytest.mark.parametrize("name", ["videos", "skeletons", "tracks"])
+def test_items_are_added_at_the_end_in_one_step(name: str) -> None:
+    labels, _, _ = project()
+    more: dict[str, list[object]] = {
+        "videos": [tl.Video("c.mp4"), tl.Video("d.mp4")],
+        "skeletons": [tl.Skeleton(["x"]), tl.Skeleton(["y"])],
+        "tracks": [tl.Track(0, "u"), tl.Track(0, "v")],
+    }
+    before, (one, other) = list(getattr(labels, name)), more[name]
+    getattr(labels, name).extend([one, other])
+    assert getattr(labels, name) == [*before, one, other]
+    assert labels.undo()
+    assert getattr(labels, name) == before
+    # As `labels.videos += [one]` does: the list is changed, then assigned.
+    things = getattr(labels, name)
+    things += [one]
+    setattr(labels, name, things)
+    setattr(labels, name, [*before, one, other])
+    assert getattr(labels, name) == [*before, one, other]
+    with pytest.raises(TypeError, match="found int"):
+        getattr(labels, name).extend([other, 3])
+    for wanted in ([], [one, *before], [*before[::-1], other, one]):
+        with pytest.raises(ReadOnlyError, match="rows refer to its items"):
+            setattr(labels, name, wanted)
+    assert getattr(labels, name) == [*before, one, other]
+    while labels.undo():
+        pass
+    assert getattr(labels, name) == before
+
+
+def test_frames_are_assigned_by_either_name() -> None:
+    labels, a, _ = project()
+    labels.labels += [tl.LabeledFrame(a, 8)]
+    assert [frame.frame_idx for frame in labels] == [0, 1, 0, 1, 8]
+    labels.labels = [labels[4], labels[0]]
+    assert [frame.frame_idx for frame in labels.labeled_frames] == [8, 0]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 import tabular_labels as tl
-from tests.editing.machine import Machine, number
+from tabular_labels.errors import ReadOnlyError
+from tests.editing.machine import SKELETONS, VIDEOS, Machine, discard, number
 
 places = st.tuples(number, st.integers(0, 8), st.sampled_from([None, 0, 3]))
 
@@ -56,6 +60,65 @@ class CatalogRules(Machine):
             ),
             same,
         )
+
+    @precondition(lambda self: self.model.videos)
+    @rule(ks=st.lists(number, max_size=3), dry_run=st.booleans())
+    def remap_videos(self, ks: list[int], dry_run: bool) -> None:
+        old = list(dict.fromkeys(self.any_video(k) for k in ks))
+        new = {one.filename: self.new_name("remapped") + ".mp4" for one in old if one.filename}
+
+        def same() -> None:
+            for one in () if dry_run else tuple(self.model.videos):
+                made = self.labels.videos[self.model.videos.index(one)]
+                assert made.filename == new.get(one.filename, one.filename)
+                self.model.replace_video(one, made)
+
+        def rename(name: str) -> str:
+            return new.get(name, name)
+
+        found = self.edit(lambda: self.labels.remap_videos(rename, dry_run=dry_run), same)
+        assert new.items() <= found.items()
+
+    @rule(
+        name=st.sampled_from(["videos", "skeletons", "tracks"]),
+        ks=st.lists(number, max_size=2),
+        how=st.integers(0, 3),
+    )
+    def extend_a_list(self, name: str, ks: list[int], how: int) -> None:
+        """Append to videos, skeletons or tracks, or refuse what rows refer to."""
+        labels, model = self.labels, self.model
+        add: Any
+        made: list[Any]
+        if name == "videos":
+            add, made = model.append_video, [self.another_video(k) for k in ks]
+        elif name == "skeletons":
+            add, made = model.add_skeleton, [SKELETONS[k % len(SKELETONS)] for k in ks]
+        else:
+            add, made = model.add_track, [self.tracks[k % len(self.tracks)] for k in ks]
+        things = getattr(labels, name)
+        change: Callable[[], object] = partial(things.extend, made)
+        if how == 1:
+            change = partial(self.add_in_place, name, made)
+        elif how == 2:
+            change = partial(setattr, labels, name, [*things, *made])
+        elif how == 3 and len(things):
+            for refused in (things.clear, things.reverse, partial(setattr, labels, name, [])):
+                self.refuse(refused, ReadOnlyError, "expected `append` at most")
+            made = made[:1]
+            change = partial(things.append, made[0]) if made else change
+        self.edit(change, lambda: discard([add(one) for one in made]))
+
+    def add_in_place(self, name: str, made: list[Any]) -> None:
+        """Do as ``labels.videos += made``."""
+        things = getattr(self.labels, name)
+        things += made
+        setattr(self.labels, name, things)
+
+    def another_video(self, k: int) -> tl.Video:
+        """Choose a video, or make another object for a file that there is once."""
+        video = self.video(k)
+        same = [one for one in (*self.model.videos, *VIDEOS) if one.matches(video)]
+        return pickle.loads(pickle.dumps(video)) if k % 2 and same == [video] else video
 
     # Suggestions
 
@@ -117,6 +180,43 @@ class CatalogRules(Machine):
         elif what == 4:
             self.edit(labels.suggestions.reverse, lambda: model.suggest(mine[::-1]))
 
+    @rule(specs=st.lists(places, min_size=1, max_size=3), at=number, what=st.integers(0, 7))
+    def change_the_list_of_suggestions(self, specs: list[Any], at: int, what: int) -> None:
+        """Do to the list of suggestions what may be done to a list."""
+        labels, model = self.labels, self.model
+        things, wanted = labels.suggestions, list(model.suggestions)
+        rows = self.suggested(specs)
+        new = [tl.SuggestionFrame(*one) for one in rows]
+        i = at % len(wanted) if wanted else 0
+        change: Callable[[], object]
+        if what == 0:
+            wanted.append(rows[0])
+            change = partial(things.append, new[0])
+        elif what == 1:
+            wanted[i : i + 2] = rows
+            change = partial(things.__setitem__, slice(i, i + 2), new)
+        elif what == 2:
+            del wanted[i : i + 1]
+            change = partial(things.__delitem__, slice(i, i + 1))
+        elif what == 3:
+            wanted.sort(key=lambda one: -one[1])
+            change = partial(things.sort, key=lambda one: -one.frame_idx)
+        elif what == 4:
+            wanted = rows
+            change = partial(setattr, labels, "suggestions", new)
+        elif what == 5:
+            wanted += rows
+            change = partial(things.__iadd__, new)
+        elif what == 6 and wanted:
+            wanted[i] = rows[0]
+            change = partial(things.__setitem__, i, new[0])
+        elif wanted:
+            change = partial(things.remove, tl.SuggestionFrame(*wanted[i]))
+            wanted.remove(wanted[i])
+        else:
+            change = things.clear
+        self.edit(change, lambda: model.suggest(wanted))
+
     # Negative anchors
 
     @precondition(lambda self: self.model.videos)
@@ -149,10 +249,34 @@ class CatalogRules(Machine):
 
     # Provenance
 
-    @rule(k=st.integers(0, 3), value=st.sampled_from([None, 1, "two", [3, {"four": 5}]]))
-    def set_a_fact(self, k: int, value: Any) -> None:
-        facts = {**self.model.provenance, f"fact {k}": value}
-        self.edit(
-            lambda: self.labels.provenance.__setitem__(f"fact {k}", value),
-            lambda: setattr(self.model, "provenance", facts),
-        )
+    @rule(
+        k=st.integers(0, 3),
+        value=st.sampled_from([None, 1, "two", [3, {"four": 5}]]),
+        what=st.integers(0, 6),
+    )
+    def set_a_fact(self, k: int, value: Any, what: int) -> None:
+        labels, name = self.labels, f"fact {k}"
+        facts, wanted = labels.provenance, dict(self.model.provenance)
+        change: Callable[[], object]
+        if what == 0:
+            wanted |= {name: value, "more": k}
+            change = partial(facts.update, {name: value}, more=k)
+        elif what == 1:
+            wanted = {name: value}
+            change = partial(setattr, labels, "provenance", wanted)
+        elif what == 2:
+            wanted.setdefault(name, value)
+            change = partial(facts.setdefault, name, value)
+        elif what == 3 and k == 0:
+            wanted.clear()
+            change = facts.clear
+        elif what == 4:
+            wanted.pop(name, None)
+            change = partial(facts.pop, name, None)
+        elif what == 5 and name in wanted:
+            del wanted[name]
+            change = partial(facts.__delitem__, name)
+        else:
+            wanted[name] = value
+            change = partial(facts.__setitem__, name, value)
+        self.edit(change, lambda: setattr(self.model, "provenance", wanted))

@@ -20,7 +20,7 @@ class ListRules(Machine):
     @rule(
         place=number,
         how=st.integers(0, 2),
-        what=st.integers(0, 10),
+        what=st.integers(0, 11),
         i=number,
         j=number,
         source=st.integers(0, 3),
@@ -67,9 +67,9 @@ class ListRules(Machine):
         if what == 0 and news:
             wanted.append(new_rows[0])
             return lambda: things.append(news[0]), wanted
-        if what == 1:
+        if what in (1, 11):
             wanted += new_rows
-            return lambda: things.extend(news), wanted
+            return lambda: (things.extend if what == 1 else things.__iadd__)(news), wanted
         if what == 2 and news:
             wanted.insert(i, new_rows[0])
             return lambda: things.insert(i, news[0]), wanted
@@ -223,7 +223,7 @@ class ListRules(Machine):
         self.edit(lambda: self.labels.__setitem__(place, new), same)
 
     @precondition(lambda self: self.model.frames)
-    @rule(place=number, what=st.integers(0, 6), n=st.integers(0, 3))
+    @rule(place=number, what=st.integers(0, 8), n=st.integers(0, 3))
     def take_frames_out(self, place: int, what: int, n: int) -> None:
         place %= len(self.model.frames)
         view, row = self.frame(place)
@@ -240,15 +240,38 @@ class ListRules(Machine):
         elif what == 4:
             self.take_out(lambda: self.labels.__delitem__(place), [row.uid])
         elif what == 5 and n == 3:
-            self.take_out(self.labels.clear, [frame.uid for frame in self.model.frames])
+            clear = (self.labels if place % 2 else self.labels.labeled_frames).clear
+            self.take_out(clear, [frame.uid for frame in self.model.frames])
+        elif what == 6:
+            assert self.take_out(lambda: self.labels.remove(view), [row.uid]) == 1
         else:
             copied = row.copied()
-            popped = self.take_out(lambda: self.labels.pop(place), [row.uid])
+            frames = self.labels.labeled_frames if what == 7 else self.labels
+            popped = self.take_out(lambda: frames.pop(place), [row.uid])
             assert not popped.is_attached
             self.detached.append((popped, copied))
 
     def take_out(self, change: Callable[[], T], uids: list[int]) -> T:
         return self.edit(change, lambda: self.model.remove_frames(uids))
+
+    @rule(turn=number, source=number, spec=frame_specs, fresh=st.booleans())
+    def assign_frames(self, turn: int, source: int, spec: Any, fresh: bool) -> None:
+        """Make other frames the list: some of now, in another order, and one more."""
+        rows = list(self.model.frames)
+        views = list(self.labels)
+        turn %= len(rows) or 1
+        views, rows = views[turn:] + views[: turn // 2], rows[turn:] + rows[: turn // 2]
+        if fresh:
+            view, row = self.some_frame(source % 4, spec)
+            views, rows = [*views, view], [*rows, row]
+        self.edit(
+            lambda: setattr(self.labels, "labeled_frames", views),
+            lambda: self.model.put_frames(rows),
+        )
+
+    @rule()
+    def reverse_frames(self) -> None:
+        self.edit(self.labels.labeled_frames.reverse, self.model.frames.reverse)
 
     @rule(reverse=st.booleans(), what=st.integers(0, 2))
     def sort_frames(self, reverse: bool, what: int) -> None:

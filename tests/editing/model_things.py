@@ -66,6 +66,11 @@ class Things(State):
         known = self.known_video(video)
         return self._add(self.videos, video) if known is None else known
 
+    def append_video(self, video: Video) -> Video:
+        """Add a video unless it is there itself, also a second one of a file."""
+        known = self.there(self.videos, video)
+        return self._add(self.videos, video) if known is None else known
+
     def add_skeleton(self, skeleton: Skeleton) -> Skeleton:
         """Return what stands for a skeleton."""
         known = self.known_skeleton(skeleton)

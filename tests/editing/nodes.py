@@ -52,12 +52,15 @@ class NodeRules(Machine):
         new = {place % n: self.new_name("node") for place in which if n}
         wanted = [new.get(place, name) for place, name in enumerate(names)]
         by_name = {names[place]: name for place, name in new.items()}
-        self.change_nodes(
-            old,
-            lambda: self.labels.rename_nodes(wanted if by_list else by_name, old),
-            wanted,
-            range(n),
-        )
+
+        def rename() -> None:
+            if len(new) == 1 and not by_list:
+                ((place, name),) = new.items()
+                self.labels.rename_node(old.nodes[place], name, old)
+            else:
+                self.labels.rename_nodes(wanted if by_list else by_name, old)
+
+        self.change_nodes(old, rename, wanted, range(n))
 
     @precondition(lambda self: self.model.skeletons)
     @rule(k=number, n_new=st.integers(0, 2))
@@ -66,7 +69,11 @@ class NodeRules(Machine):
         names = [self.new_name("node") for _ in range(n_new)]
         self.change_nodes(
             old,
-            lambda: self.labels.add_nodes(names, old),
+            lambda: (
+                self.labels.add_node(names[0], old)
+                if n_new == 1
+                else self.labels.add_nodes(names, old)
+            ),
             [*old.node_names, *names],
             [*range(len(old.nodes)), *[-1] * n_new],
         )
@@ -79,7 +86,11 @@ class NodeRules(Machine):
         places = [place for place in range(len(old.nodes)) if place not in gone]
         self.change_nodes(
             old,
-            lambda: self.labels.remove_nodes([old.nodes[place] for place in gone], old),
+            lambda: (
+                self.labels.remove_node(gone[0], old)
+                if len(gone) == 1
+                else self.labels.remove_nodes([old.nodes[place] for place in gone], old)
+            ),
             [old.node_names[place] for place in places],
             places,
         )

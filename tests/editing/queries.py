@@ -185,6 +185,47 @@ class QueryRules(Machine):
         found = [f.frame_idx for f in labels.frames(asked, start, reverse=reverse)]
         assert found == reference.rotate(indices, start, reverse=reverse)
 
+    @precondition(lambda self: self.model.videos)
+    @rule(video=number, index=st.integers(0, 8), track=number)
+    def ask_the_cache(self, video: int, index: int, track: int) -> None:
+        """The classic cache never needs to be told, and telling it changes nothing."""
+        labels, model, cache = self.labels, self.model, tl.LabelsDataCache(self.labels)
+        asked, wanted = self.any_video(video), self.track(track) or tl.Track(9, "of nobody")
+        self.edit(lambda: self.tell(cache, asked, wanted, index), lambda: None)
+        frames = model.find(asked, index)
+        found = cache.find_frames(asked, index)
+        assert (found is None) == (not frames)
+        assert self.uids(found or []) == [frame.uid for frame in frames]
+        assert cache.find_frames(tl.Video("of nobody.mp4")) is None
+        indices = [frame.frame_idx for frame in model.find(asked)]
+        order = cache.find_fancy_frame_idxs(asked, index, reverse=False)
+        assert order == reference.rotate(indices, index, reverse=False)
+        rows = self.rows()
+        places = {key: place for place, key in enumerate(self.ids()[0].values())}
+        for name in ("", "user", "predicted"):
+            kept = [rows[k] for k in reference.filtered_rows(rows, name)]
+            at = sorted({(places[f["video_id"]], f["frame_idx"]) for f in kept})
+            assert cache.get_filtered_frame_idxs(filter=name) == at
+            assert cache.get_frame_count(filter=name) == len(at)
+        runs = cache.get_video_track_occupancy(asked)
+        assert runs == labels.get_track_occupancy(asked)
+        mine = model.known_track(wanted)
+        assert list(cache.get_track_occupancy(asked, wanted)) == list(
+            runs.get(mine, ()) if mine else ()
+        )
+
+    def tell(self, cache: tl.LabelsDataCache, video: tl.Video, track: tl.Track, index: int) -> None:
+        cache.update()
+        self.labels.update_cache()
+        cache.add_track(video, track)
+        cache.track_swap(video, track, None, (0, 9))
+        for frame in self.labels.find(video, index):
+            cache.update(frame)
+            self.labels.update_cache(frame)
+            for instance in frame.instances:
+                cache.add_instance(frame, instance)
+                cache.remove_instance(frame, instance)
+
     def known(self, video: tl.Video) -> bool:
         return self.model.known_video(video) is not None
 

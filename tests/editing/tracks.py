@@ -58,15 +58,16 @@ class TrackRules(Machine):
             lambda: self.model.swap(chosen, one, other, (start, start + n)),
         )
 
-    @rule(track=number)
-    def add_track(self, track: int) -> None:
+    @rule(track=number, video=number)
+    def add_track(self, track: int, video: int) -> None:
         new = self.track(track)
         if new is not None:
 
             def same() -> None:
                 self.model.add_track(new)
 
-            self.edit(lambda: self.labels.add_track(None, new), same)
+            of = self.video(video) if video % 2 else None
+            self.edit(lambda: self.labels.add_track(of, new), same)
 
     @rule(ks=st.lists(number, max_size=3), by_name=st.booleans())
     def rename_tracks(self, ks: list[int], by_name: bool) -> None:

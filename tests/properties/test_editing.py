@@ -10,6 +10,7 @@ from tests.editing.bulk import BulkRules
 from tests.editing.catalog import CatalogRules
 from tests.editing.lists import ListRules
 from tests.editing.nodes import NodeRules
+from tests.editing.others import OtherRules
 from tests.editing.queries import QueryRules
 from tests.editing.steps import StepRules
 from tests.editing.tracks import TrackRules
@@ -21,6 +22,7 @@ class Editing(
     ListRules,
     TrackRules,
     BulkRules,
+    OtherRules,
     NodeRules,
     CatalogRules,
     StepRules,

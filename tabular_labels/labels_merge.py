@@ -12,7 +12,7 @@ from tabular_labels.merge_report import MergePlan, MergeReport
 from tabular_labels.merge_warnings import warn_of_attachments, warn_of_circles
 from tabular_labels.merging import Decided, MergedRows, decide_merge, merged_snapshot, with_history
 from tabular_labels.model.arguments import require_type
-from tabular_labels.model.objects import Objects
+from tabular_labels.model.objects import Objects, build_skeleton
 from tabular_labels.queries.merge_strategies import Strategy
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.rows import Handles
@@ -91,7 +91,9 @@ class LabelsMerge(LabelsCore):
                 "expected one of these and the other labels. Match them again."
             )
             raise MergeError(message)
-        decided = decide_merge(self._snapshot, other._snapshot, match.found, strategy, tolerance)
+        first = self._store.next_ids()
+        base, new = self._snapshot, other._snapshot
+        decided = decide_merge(base, new, match.found, strategy, tolerance, first)
         return MergePlan(match, decided)
 
     def merge(
@@ -233,14 +235,24 @@ def _handles(
 
 def merged_objects(objects: Objects, decided: Decided) -> Objects:
     """Keep the objects that there are; those of skeletons that got nodes are replaced."""
-    all_of_them = Objects.of(decided.catalog.catalog)
-    grown = {k for k, nodes in decided.catalog.base.skeletons.items() if nodes.nodes is not None}
-    kept = {k: one for k, one in objects.skeleton_by_id.items() if k not in grown}
+    catalog = decided.catalog.catalog
+    all_of_them = Objects.of(catalog)
+    mine = objects.skeleton_by_id
+    grown = {}
+    for key, nodes in decided.catalog.base.skeletons.items():
+        if nodes.nodes is not None:
+            # The nodes that there are stay what they were; added ones follow them.
+            added = all_of_them.skeleton_by_id[key].nodes[len(mine[key].nodes) :]
+            grown[key] = build_skeleton(catalog, key, [*mine[key].nodes, *added])
     made = Objects(
         {**all_of_them.video_by_id, **objects.video_by_id},
-        {**all_of_them.skeleton_by_id, **kept},
+        {**all_of_them.skeleton_by_id, **mine, **grown},
         {**all_of_them.track_by_id, **objects.track_by_id},
     )
-    made.aliases = {**objects.aliases, **{objects.skeleton_by_id[k]: k for k in grown}}
+    made.aliases = {
+        **objects.aliases,
+        **{mine[key]: key for key in grown},
+        **{new: key for key, new in grown.items()},
+    }
     made.is_shared = False
     return made

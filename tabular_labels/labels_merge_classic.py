@@ -76,9 +76,10 @@ class LabelsMergeClassic(LabelsEdit):
         del cls
         require_type(base_labels, LabelsMergeClassic, "base_labels", "Pass `Labels`.")
         require_type(new_labels, LabelsCore, "new_labels", "Pass `Labels`.")
+        first = base_labels._store.next_ids()
         base, new = base_labels._snapshot, new_labels._snapshot
         match = _match(base_labels, new_labels, unify=unify)
-        made = decide_classic(base, new, match, hold_conflicts=True)
+        made = decide_classic(base, new, match, first, hold_conflicts=True)
         extra_base = type(base_labels).from_snapshot(made.extra_base, base_labels._lent_objects)
         added = _put(base_labels, made.decided)
         base_labels._emptied = [*base_labels._emptied, *made.emptied]  # type: ignore[misc]  # its own from now on
@@ -145,7 +146,8 @@ class LabelsMergeClassic(LabelsEdit):
         with self.transaction():
             self.merge_matching_frames()
             match = _match(self, new, unify=unify, with_marks=False)
-            made = decide_classic(self._snapshot, new._snapshot, match, hold_conflicts=False)
+            first = self._store.next_ids()
+            made = decide_classic(self._snapshot, new._snapshot, match, first, hold_conflicts=False)
             _put(self, made.decided, is_project=is_project)
         return True
 

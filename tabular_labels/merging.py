@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -55,6 +55,8 @@ class Decided:
         parts: What goes into the merged project, in canonical order.
         strategy: How conflicts are decided.
         tolerance: Up to how many pixels apart poses are versions of one.
+        first: The first keys to give to new rows, by kind, and the first position; where
+            one is not named, those of the base decide.
     """
 
     base: Snapshot
@@ -63,6 +65,7 @@ class Decided:
     parts: Sequence[DecidedPart]
     strategy: str
     tolerance: float
+    first: Mapping[str, int] = field(default_factory=dict)
 
     def decisions(self) -> Iterator[Decision]:
         """Make what is decided again, part by part."""
@@ -122,6 +125,7 @@ def decide_merge(
     match: CatalogMatch,
     strategy: Strategy = "keep_both",
     tolerance: float = 0.0,
+    first: Mapping[str, int] | None = None,
 ) -> Decided:
     """Decide what a merge does, without doing it.
 
@@ -131,10 +135,12 @@ def decide_merge(
         match: What is the same in both.
         strategy: See `queries.merge_strategies.decide`.
         tolerance: Pixels, see `queries.merge_compare.compare_instances`.
+        first: See `Decided`.
     """
-    catalog = merge_catalogs(match)
+    catalog = merge_catalogs(match, first)
     rule = partial(decide, strategy=strategy)
-    return decide_by(rule, base, new, catalog, strategy=strategy, tolerance=tolerance)
+    decided = decide_by(rule, base, new, catalog, strategy=strategy, tolerance=tolerance)
+    return replace(decided, first=first or {})
 
 
 def decide_by(
@@ -189,8 +195,11 @@ def _assemble(
     mine, theirs = decided.base.structure, decided.new.structure
     n_added = [int(part.is_added.sum()) for part in decided.parts]
     n_leads = [part.n_leads for part in decided.parts]
-    frame = first_key(mine.frames["frame_id"], sum(n_leads), "frames")
-    instance = first_key(mine.instances["instance_id"], sum(n_added), "instances")
+    least = decided.first
+    frame = first_key(mine.frames["frame_id"], sum(n_leads), "frames", least.get("frame", 0))
+    instance = first_key(
+        mine.instances["instance_id"], sum(n_added), "instances", least.get("instance", 0)
+    )
     firsts = instance + np.cumsum([0, *n_added])
     parts = [
         Part(part.base_rows, part.new_rows, int(first), part.decision)
@@ -213,7 +222,8 @@ def _assemble(
         is_new.append(made.is_new)
     came = MergedRows(np.concatenate(is_added), np.concatenate(is_new))
     joined = pl.concat(frames, rechunk=True)
-    return number_positions(joined, came.is_added), instances.finish(), came
+    numbered = number_positions(joined, came.is_added, least.get("position", 0))
+    return numbered, instances.finish(), came
 
 
 def _no_links(part: DecidedPart) -> tuple[IntArray, IntArray]:

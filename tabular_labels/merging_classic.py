@@ -66,7 +66,12 @@ def match_objects(base: tuple[Catalog, Objects], new: tuple[Catalog, Objects]) -
 
 
 def decide_classic(
-    base: Snapshot, new: Snapshot, match: CatalogMatch, *, hold_conflicts: bool
+    base: Snapshot,
+    new: Snapshot,
+    match: CatalogMatch,
+    first: Mapping[str, int] | None = None,
+    *,
+    hold_conflicts: bool,
 ) -> ClassicMerge:
     """Decide a classic merge.
 
@@ -77,9 +82,10 @@ def decide_classic(
         base: What takes the other in.
         new: What is taken in.
         match: What is the same in both.
+        first: See `merging.Decided`.
         hold_conflicts: Whether frames in conflict are handed back; otherwise all is kept.
     """
-    catalog = merge_catalogs(match)
+    catalog = merge_catalogs(match, first)
     decided = decide_by(
         _hold if hold_conflicts else _keep_all,
         base,
@@ -88,6 +94,7 @@ def decide_classic(
         strategy="complex_merge_between",
         alike=_alike(catalog.catalog),
     )
+    decided = replace(decided, first=first or {})
     held_new = np.concatenate([(p.status != REDUNDANT) & ~p.is_added for p in decided.parts])
     return ClassicMerge(
         decided,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 import tabular_labels as tl
 from tabular_labels.errors import MergeError, UnmodelledDataWarning
 from tabular_labels.merging import HISTORY_KEPT, HISTORY_KEY
+from tabular_labels.model.checks import check_tables
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.queries.compare import find_differences
 from tabular_labels.queries.lineage import LINEAGE_KEY
@@ -21,7 +24,6 @@ from tabular_labels.queries.merge_strategies import STRATEGIES
 from tabular_labels.testing.builders import make_tables
 from tests import merge_reference
 from tests.merge_cases import pairs
-from tests.reference import rows_of
 
 FLY = tl.Skeleton(["head", "tail"], edges=[("head", "tail")])
 
@@ -146,6 +148,65 @@ def test_a_skeleton_that_gets_nodes_gives_missing_points() -> None:
     np.testing.assert_array_equal(ours[0][0].numpy(), [[1, 0], [1, 9], [np.nan, np.nan]])
     np.testing.assert_array_equal(ours[0][1].numpy(), [[1, 0], [1, 9], [4, 4]])
     assert ours._snapshot.catalog.n_nodes.tolist() == [3]
+
+
+def test_a_skeleton_that_gets_nodes_knows_the_old_ones() -> None:
+    ours = project({0: [user(1)]})
+    old = ours.skeleton
+    free = tl.Instance(old, [[7, 8], [9, 10]])
+    long = tl.Skeleton(["tail", "wing", "head"], edges=[("wing", "head")])
+    ours.merge(tl.Labels([tl.LabeledFrame(ours.video, 5, [tl.Instance(long)])]))
+    new = ours.skeleton
+    assert [node.origin for node in new.nodes[:2]] == [node.origin for node in old.nodes]
+    assert [edge[0].name for edge in new.edges] == ["head", "wing"]
+    ours[0].instances.append(free)
+    assert ours.skeletons == [new]
+    np.testing.assert_array_equal(ours[0][1].numpy(), [[7, 8], [9, 10], [np.nan, np.nan]])
+    assert ours.undo()
+    assert ours.undo()
+    assert ours.skeletons == [old]
+    ours[0].instances.append(tl.Instance(new, [[1, 2], [3, 4], [5, 6]]))
+    assert len(ours.skeletons) == 2
+
+
+@pytest.mark.parametrize("how", ["one by one", "by query"])
+def test_frames_follow_the_others_where_some_were_removed(how: str) -> None:
+    ours = project({k: [user(k)] for k in range(6)})
+    if how == "by query":
+        ours.remove(where=pl.col("frame_idx").is_between(1, 4), level="frames")
+    else:
+        del ours[1:5]
+    ours.merge(project({9: [user(5)], 3: [user(6)], 8: [user(7)]}))
+    assert [frame.frame_idx for frame in ours] == [0, 5, 9, 3, 8]
+    assert check_tables(ours._snapshot.tables()) == []
+    ours.append(tl.LabeledFrame(ours.video, 4))
+    assert [frame.frame_idx for frame in ours] == [0, 5, 9, 3, 8, 4]
+
+
+@pytest.mark.parametrize("how", ["merge", "apply", "extend", "complex"])
+def test_a_merge_gives_no_key_again(how: str) -> None:
+    ours = project({k: [user(k, track=tl.Track(0, f"{k}"))] for k in range(3)})
+    before = ours._snapshot.tables()
+    theirs = project({9: [user(5, track=tl.Track(0, "new"))]}, "other.mp4")
+    stale = ours.tracks[2]
+    ours.remove_frame(ours[2])
+    ours.remove_track(stale)
+    merge: dict[str, Callable[[], object]] = {
+        "merge": lambda: ours.merge(theirs),
+        "apply": lambda: ours.apply_merge(ours.merge_plan(theirs)),
+        "extend": lambda: ours.extend_from(theirs),
+        "complex": lambda: tl.Labels.complex_merge_between(ours, theirs),
+    }
+    merge[how]()
+    after = ours._snapshot.tables()
+    for name, key in (("frames", "frame_id"), ("instances", "instance_id")):
+        new = set(getattr(after, name)[key]) - set(getattr(before, name)[key])
+        assert new == {3}
+    assert after.catalog.tracks["track_id"].to_list() == [0, 1, 3]
+    # What stood for a track that was removed stands for none that was added.
+    ours[0][0].track = stale
+    assert ours[0][0].track is stale
+    assert [track.name for track in ours.tracks] == ["0", "1", "new", "2"]
 
 
 def test_a_plan_changes_nothing_and_shows_what_would_be() -> None:
@@ -361,51 +422,19 @@ def test_the_classic_merge_equals_the_slow_way(
     base, new = (tl.Labels.from_tables(tables) for tables in pair)
     catalog = merge_catalogs(_match(base, new, unify=unify))
     # Instances are the same when their tracks say the same, also when these are two.
-    catalog, are_distinct = _tracks_by_value(catalog)
+    catalog, are_distinct = merge_reference.tracks_by_value(catalog)
     added, extra_base, extra_new, kept = merge_reference.classic(*pair, catalog)
     merged, of_base, of_new = tl.Labels.complex_merge_between(base, new, unify=unify)
     n_added = sum(len(one) for frames in merged.values() for one in frames.values())
     assert n_added == len(added)
     if unify and are_distinct:
-        assert _told(base) == sorted(kept + added)
-        assert _told_frames(of_base) == sorted(extra_base)
-        assert _told_frames(of_new) == sorted(extra_new)
+        assert merge_reference.told_labels(base) == sorted(kept + added)
+        assert merge_reference.told_frames(of_base) == sorted(extra_base)
+        assert merge_reference.told_frames(of_new) == sorted(extra_new)
     else:
-        assert len(_told(base)) == len(kept) + len(added)
-        assert len(_told_frames(of_base)) == len(extra_base)
-        assert len(_told_frames(of_new)) == len(extra_new)
-
-
-def _tracks_by_value(catalog: Any) -> tuple[Any, bool]:
-    """Let tracks that say the same have one key, by which the slow way compares.
-
-    Also tell whether all tracks say something different.
-    """
-    from dataclasses import replace
-
-    rows = catalog.catalog.tracks.select("track_id", "name", "spawned_on").rows()
-    first: dict[Any, int] = {}
-    same = {key: first.setdefault(said, key) for key, *rest in rows for said in [tuple(rest)]}
-    by_value = replace(
-        catalog,
-        base=replace(catalog.base, tracks={k: same[v] for k, v in catalog.base.tracks.items()}),
-        new=replace(catalog.new, tracks={k: same[v] for k, v in catalog.new.tracks.items()}),
-    )
-    return by_value, len(first) == len(same)
-
-
-def _told(labels: tl.Labels) -> list[Any]:
-    return sorted(
-        ((frame["video_id"], frame["frame_idx"]), merge_reference.told(one))
-        for frame in rows_of(labels._snapshot.tables())
-        for one in frame["instances"]
-    )
-
-
-def _told_frames(frames: Any) -> list[Any]:
-    if not len(frames):
-        return []
-    return _told(tl.Labels.from_snapshot(frames._rows.snapshot, frames._rows.objects))
+        assert len(merge_reference.told_labels(base)) == len(kept) + len(added)
+        assert len(merge_reference.told_frames(of_base)) == len(extra_base)
+        assert len(merge_reference.told_frames(of_new)) == len(extra_new)
 
 
 def test_frames_in_conflict_are_handed_back_and_chosen_from() -> None:

@@ -89,22 +89,27 @@ def assemble(
     return Assembly(frames, instances, is_added, is_new, row)
 
 
-def number_positions(frames: pl.DataFrame, is_added: BoolArray) -> pl.DataFrame:
-    """Let the frames that were added follow the others in the list, in their own order."""
+def number_positions(frames: pl.DataFrame, is_added: BoolArray, least: int = 0) -> pl.DataFrame:
+    """Let the frames that were added follow the others in the list, in their own order.
+
+    Places of the others may have gaps between them; new ones are not below ``least``.
+    """
     position = frames["position"].to_numpy().copy()
+    others = position[~is_added]
+    first = max(int(others.max()) + 1 if len(others) else 0, least)
     rank = np.empty(int(is_added.sum()), np.uint32)
     rank[np.argsort(position[is_added], kind="stable")] = np.arange(len(rank), dtype=np.uint32)
-    position[is_added] = np.uint32(len(position) - len(rank)) + rank
+    position[is_added] = np.uint32(first) + rank
     return frames.with_columns(position=pl.Series(position))
 
 
-def first_key(ids: pl.Series, n: int, what: str) -> int:
-    """Return the first of ``n`` keys that are not given yet.
+def first_key(ids: pl.Series, n: int, what: str, least: int = 0) -> int:
+    """Return the first of ``n`` keys that are not given yet, nor below another.
 
     Raises:
         MergeError: There are not so many.
     """
-    first = int(ids.max()) + 1 if len(ids) else 0  # type: ignore[arg-type]  # an integer column
+    first = max(int(ids.max()) + 1 if len(ids) else 0, least)  # type: ignore[arg-type]  # an integer column
     if first + n > _LAST_ID + 1:
         message = (
             f"{what}: found keys up to {first - 1} and {n} more rows, expected keys up to "

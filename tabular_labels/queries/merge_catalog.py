@@ -46,7 +46,7 @@ class MergedCatalog:
     new: Keys
 
 
-def merge_catalogs(match: CatalogMatch) -> MergedCatalog:
+def merge_catalogs(match: CatalogMatch, first: Mapping[str, int] | None = None) -> MergedCatalog:
     """Merge the small tables of two projects.
 
     Videos, skeletons, nodes, tracks, suggestions and negative anchors of ``new`` that
@@ -56,6 +56,8 @@ def merge_catalogs(match: CatalogMatch) -> MergedCatalog:
 
     Args:
         match: What is the same in both.
+        first: Keys of a ``video``, ``track`` or ``skeleton`` below these are not given:
+            others may still name what they stood for.
 
     Returns:
         The merged catalog and the keys.
@@ -70,9 +72,10 @@ def merge_catalogs(match: CatalogMatch) -> MergedCatalog:
     """
     match.require_sound()
     base, new = match.base, match.new
-    videos, all_videos = _append(match, "videos", 2**32 - 1)
-    tracks, all_tracks = _append(match, "tracks", 2**32 - 1)
-    skeletons, all_skeletons = _append(match, "skeletons", 2**16 - 1)
+    first = first or {}
+    videos, all_videos = _append(match, "video", 2**32 - 1, first)
+    tracks, all_tracks = _append(match, "track", 2**32 - 1, first)
+    skeletons, all_skeletons = _append(match, "skeleton", 2**16 - 1, first)
     places, nodes = _merge_nodes(match, skeletons)
     edges = _merge_edges(match, skeletons, places)
     catalog = replace(
@@ -98,12 +101,14 @@ def merge_catalogs(match: CatalogMatch) -> MergedCatalog:
     )
 
 
-def _append(match: CatalogMatch, things: str, most: int) -> tuple[dict[int, int], pl.DataFrame]:
+def _append(
+    match: CatalogMatch, thing: str, most: int, firsts: Mapping[str, int]
+) -> tuple[dict[int, int], pl.DataFrame]:
     """Give rows without a match new keys behind those of the base."""
-    key = f"{things[:-1]}_id"
+    key, things = f"{thing}_id", f"{thing}s"
     here, there = getattr(match.base, things), getattr(match.new, things)
     known = match.keys(things)
-    first = (int(here[key].max()) + 1) if here.height else 0
+    first = max((int(here[key].max()) + 1) if here.height else 0, firsts.get(thing, 0))
     added = [k for k in there[key].to_list() if k not in known]
     if first + len(added) > most + 1:
         message = (
@@ -177,7 +182,9 @@ def _merge_edges(
         added.append((*row, place))
     if not added:
         return table
-    return pl.concat([table, pl.DataFrame(added, schema=table.schema, orient="row")])
+    rows = pl.DataFrame(added, schema=table.schema, orient="row")
+    order = ("skeleton_id", "kind", "position")
+    return pl.concat([table, rows]).sort(order, maintain_order=True)
 
 
 def _node_maps(

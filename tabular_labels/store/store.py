@@ -40,6 +40,9 @@ class Content(NamedTuple):
 # queries need not bring them together again.
 RECORDS_KEPT = 4096
 
+KINDS = ("frame", "instance", "video", "skeleton", "track")
+"""What has keys that are given once."""
+
 
 class Store(Rows):
     """Rows that can be edited, with undo.
@@ -308,6 +311,9 @@ class Store(Rows):
             (self.frame_records, self.instance_records, self.places),
             self.__dict__.pop("list_order", None),
         )
+        for kind in ("frame", "instance"):
+            # Keys of rows that go with the old snapshot are not given again.
+            self._next_id[kind] = self.next_id(kind)
         (snapshot, frames, instances), records, order = bundle
         self.frame_records, self.instance_records, self.places = records
         self.stand_on(snapshot, frames, instances)
@@ -362,11 +368,19 @@ class Store(Rows):
 
     def new_id(self, kind: str) -> int:
         """Return a key of a frame, an instance or a track that was never used."""
-        key = self._next_id.get(kind)
-        if key is None:
-            key = max(self._highest(kind) + 1, self.floors.get(kind, 0))
+        key = self.next_id(kind)
         self._next_id[kind] = key + 1
         return key
+
+    def next_id(self, kind: str) -> int:
+        """Return the key that is given next; none above it was ever used."""
+        key = self._next_id.get(kind)
+        return max(self._highest(kind) + 1, self.floors.get(kind, 0)) if key is None else key
+
+    def next_ids(self) -> dict[str, int]:
+        """Return the key that is given next, by kind, and the least ``position``."""
+        floor = self.floors.get("position", 0)
+        return {kind: self.next_id(kind) for kind in KINDS} | {"position": floor}
 
     def _highest(self, kind: str) -> int:
         if kind in ("video", "skeleton", "track"):

@@ -138,6 +138,8 @@ class Machine(RuleBasedStateMachine):
         self.forget()
 
     def forget(self) -> None:
+        self.given: tuple[dict[int, int], dict[int, int]] = ({}, {})  # keys, and of which rows
+        self.learn_ids()
         self.project: Path | None = None
         self.committed: LabelTables | None = None
         self.past: list[State] = []
@@ -163,7 +165,9 @@ class Machine(RuleBasedStateMachine):
         tl.write_slp(self.labels, path)
         found = tl.read_slp(path) if opened == "memory" else tl.scan_slp(path)
         written, meant = content(found._snapshot.tables()), content(expected)
-        assert [written[name] for name in meant] == list(meant.values())
+        assert {name: written[name] for name in meant if written[name] != meant[name]} == {
+            name: meant[name] for name in meant if written[name] != meant[name]
+        }
         self.use(found)
 
     def change_objects(self) -> None:
@@ -189,15 +193,20 @@ class Machine(RuleBasedStateMachine):
 
     # Edits
 
-    def edit(self, change: Callable[[], T], same: Callable[[], int | None]) -> T:
-        """Do something to the labels, and the same to the lists."""
+    def edit(
+        self,
+        change: Callable[[], T],
+        same: Callable[[], int | None],
+        warns: type[Warning] = DanglingReferenceWarning,
+    ) -> T:
+        """Do something to the labels, and the same to the lists; which count warnings."""
         before = self.model.saved()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = change()
-        n_dangling = same() or 0
+        n_warned = same() or 0
         self.model.cut_links()
-        assert {w.category for w in caught} == ({DanglingReferenceWarning} if n_dangling else set())
+        assert {w.category for w in caught} == ({warns} if n_warned else set())
         self.learn_ids()
         if not self.open:
             self.note_step(before)
@@ -222,14 +231,16 @@ class Machine(RuleBasedStateMachine):
             change()
 
     def learn_ids(self) -> None:
-        """Take note of the keys of new rows; those of others must stay."""
+        """Take note of the keys of new rows; those of others must stay, and are given once."""
         for frame, view in zip(self.model.frames, self.labels, strict=True):
             key = view._source.frame_id(view._row)
             assert self.frame_ids.setdefault(frame.uid, key) == key
+            assert self.given[0].setdefault(key, frame.uid) == frame.uid
             assert len(frame.instances) == len(view)
             for row, instance in zip(frame.instances, view.instances, strict=True):
                 key = instance._source.instance_id(instance._row)
                 assert self.instance_ids.setdefault(row.uid, key) == key
+                assert self.given[1].setdefault(key, row.uid) == row.uid
 
     def frame(self, place: int, how: int = 0) -> tuple[tl.LabeledFrame, FrameRow]:
         """Take a view of some frame, in one way or another."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -32,8 +32,12 @@ class Model(Things):
         videos: Sequence[Video],
         skeletons: Sequence[Skeleton],
         tracks: Sequence[Track],
+        known: tuple[Mapping[int, int], Mapping[int, int]] = ({}, {}),
     ) -> tuple[Model, dict[int, int], dict[int, int]]:
-        """Read tables; also give the keys of frames and instances by their new numbers."""
+        """Read tables; also give the keys of frames and instances by their numbers.
+
+        Rows whose keys are known, with their numbers, keep these.
+        """
         catalog = tables.catalog
         by_id: list[dict[int, Any]] = [
             dict(zip(table[key].to_list(), things, strict=True))
@@ -44,7 +48,7 @@ class Model(Things):
             )
         ]
         uids: dict[int | None, int | None] = {
-            key: new_uid() for key in tables.instances["instance_id"].to_list()
+            key: known[1].get(key) or new_uid() for key in tables.instances["instance_id"].to_list()
         }
         uids[None] = None
         model = cls(list(videos), list(skeletons), list(tracks), [])
@@ -55,7 +59,11 @@ class Model(Things):
         frame_ids, instance_ids = {}, {}
         for row in sorted(rows_of(tables), key=lambda frame: int(frame["position"])):
             frame = FrameRow(
-                by_id[0][row["video_id"]], row["frame_idx"], row["is_negative"], is_row=True
+                by_id[0][row["video_id"]],
+                row["frame_idx"],
+                row["is_negative"],
+                is_row=True,
+                uid=known[0].get(row["frame_id"]) or new_uid(),
             )
             frame_ids[frame.uid] = row["frame_id"]
             model.frames.append(frame)
@@ -249,6 +257,27 @@ class Model(Things):
         for frame in self.frames:
             frame.instances = [i for i in frame.instances if not is_gone(i)]
 
+    def merge_matching(self, video: Video | None) -> None:
+        """Let the first frame of each place take in what the later ones add."""
+        leads: dict[Any, FrameRow] = {}
+        same: dict[int, int] = {}
+        for frame in list(self.frames):
+            lead = leads.setdefault((frame.video, frame.frame_idx), frame)
+            if lead is frame or video not in (None, frame.video):
+                continue
+            earlier = list(lead.instances)
+            for one in frame.instances:
+                twin = next((mine for mine in earlier if says_the_same(mine, one)), None)
+                if twin is None:
+                    one.owner = lead.uid
+                    lead.instances.append(one)
+                else:
+                    same[one.uid] = twin.uid
+            lead.is_negative |= frame.is_negative
+            self.remove_frames([frame.uid])
+        for _, _, one in self.instances():
+            one.origin = same.get(one.origin, one.origin) if one.origin else None
+
     # As rows
 
     def rows(
@@ -308,6 +337,13 @@ class Model(Things):
                 }
             )
         return rows
+
+
+def says_the_same(a: InstanceRow, b: InstanceRow) -> bool:
+    """Compare kind, skeleton, track and points; of missing points only that they are."""
+    points = [[point[:2] if None in point[:2] else point for point in one.points] for one in (a, b)]
+    things = (a.skeleton is b.skeleton, a.track is b.track, a.predicted == b.predicted)
+    return all(things) and points[0] == points[1]
 
 
 def swapped(track: Track | None, place: int, new: Track | None, old: Track | int) -> Track | None:

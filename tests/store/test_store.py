@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 
+import polars as pl
 import pytest
 
 import tabular_labels as tl
+from tabular_labels import bulk
 from tabular_labels.errors import QueryError, StaleViewError
 from tabular_labels.store import store as store_module
 from tabular_labels.store.store import Store
@@ -164,3 +166,30 @@ def test_labels_made_from_edited_labels_do_not_follow_their_edits(labels: tl.Lab
         other[0][0].track = tl.Track(0, "mine")
         assert [one.name for one in other.tracks[4:]] == ["new", "mine"]
     assert [one.name for one in labels.tracks[4:]] == ["new", "later"]
+
+
+@pytest.mark.parametrize(("kept", "single"), [(2, 500), (4096, 0)])
+def test_keys_of_removed_rows_are_not_given_again(
+    labels: tl.Labels, monkeypatch: pytest.MonkeyPatch, kept: int, single: int
+) -> None:
+    monkeypatch.setattr(store_module, "RECORDS_KEPT", kept)
+    monkeypatch.setattr(bulk, "SINGLE_EDITS", single)
+    before = labels._snapshot.tables()
+    given = [set(before.frames["frame_id"]), set(before.instances["instance_id"])]
+    for remove in (
+        lambda: labels.remove(where=pl.col("frame_idx") > 2, level="frames"),
+        lambda: labels.remove_frames(list(labels[-2:])),
+        labels.clear,
+    ):
+        remove()
+        assert len(labels.to_polars("frames")) == len(labels)  # after a fold
+        instance = tl.Instance(labels.skeletons[0], [[1, 2], [3, 4]])
+        labels.append(tl.LabeledFrame(labels.videos[0], 99, [instance]))
+        for ids, key in zip(
+            given,
+            (labels[-1]._source.frame_id(labels[-1]._row),
+             labels[-1][0]._source.instance_id(labels[-1][0]._row)),
+            strict=True,
+        ):  # fmt: skip
+            assert key > max(ids)
+            ids.add(key)

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tabular_labels._types import PathLike
+from tabular_labels.analysis_files import save_analysis, tables_of_analysis
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.origins import refuse_to_replace, tables_to_replace
 from tabular_labels.store.derived import DerivedSource
 from tabular_labels.store.merged import MergedSource
 from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.streaming import save_table
 from tabular_labels.suffixes import SUFFIXES, SaveFormat, format_of
+from tabular_labels.table_input import tables_of_table
 
 if TYPE_CHECKING:
     from tabular_labels.io.parquet_scan import ParquetSource
@@ -51,12 +54,9 @@ def read_tables(
 
         return read_json(path, strict=strict, video_search=video_search)
     if form == "analysis":
-        from tabular_labels.analysis_files import tables_of_analysis
-
         return tables_of_analysis(path)
     if form == "csv" or form == "ndjson" or form == "table":
         from tabular_labels.io.table_read import read_table
-        from tabular_labels.table_input import tables_of_table
 
         return tables_of_table(read_table(path, form))
     if form != "slp":
@@ -107,12 +107,8 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> list[Path]:
         refuse_to_replace(snapshot, path)
         write_json(snapshot, path, **options)
     elif form == "analysis" or form == "analysis_csv":
-        from tabular_labels.analysis_files import save_analysis
-
         return save_analysis(snapshot, path, form, **options)
     elif form == "csv" or form == "ndjson":
-        from tabular_labels.streaming import save_table
-
         save_table(snapshot, path, form, **options)
     elif form != "parquet":
         from tabular_labels.io.foreign_write import write_foreign

@@ -32,6 +32,7 @@ from tabular_labels.model.pictures import EncodedPictures, PictureFormat
 from tabular_labels.model.pixels import Image
 from tabular_labels.model.video import Video
 from tabular_labels.origins import tables_to_replace
+from tabular_labels.pixels import open_video_pixels
 from tabular_labels.queries.find import user_frame_rows
 from tabular_labels.queries.samples import Samples, user_samples
 from tabular_labels.store.snapshot import Snapshot
@@ -150,8 +151,6 @@ def _as_form(form: str) -> PictureFormat:
 
 
 def _frames_of(video: Video) -> Any:
-    from tabular_labels.pixels import open_video_pixels
-
     return open_video_pixels(video)
 
 

@@ -20,6 +20,7 @@ from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 from tabular_labels.remapping import remap_videos, video_callback
 from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.table_input import tables_of_arrays, tables_of_dataset, tables_of_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,8 +215,6 @@ class LabelsFormats(LabelsCore):
             >>> tl.Labels.from_polars(table)[0][0]["head"].y
             2.0
         """
-        from tabular_labels.table_input import tables_of_table
-
         rows = table.collect() if isinstance(table, pl.LazyFrame) else table
         return cls._of_tables(tables_of_table(rows, videos, skeletons, tracks))
 
@@ -264,8 +263,6 @@ class LabelsFormats(LabelsCore):
             >>> tl.Labels.from_numpy(array, Video("a.mp4"), Skeleton(["head"]))
             Labels(1 frames, 1 instances (0 user, 1 predicted), 1 videos, 1 skeletons, 0 tracks)
         """
-        from tabular_labels.table_input import tables_of_arrays
-
         several = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)
         of_videos = [videos] if isinstance(videos, Video) else list(videos)
         tables = tables_of_arrays(
@@ -290,8 +287,6 @@ class LabelsFormats(LabelsCore):
         Raises:
             QueryError: It has another form, or times that are no frames.
         """
-        from tabular_labels.table_input import tables_of_dataset
-
         return cls._of_tables(tables_of_dataset(dataset, video))
 
     # Videos that moved

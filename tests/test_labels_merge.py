@@ -183,6 +183,20 @@ def test_frames_follow_the_others_where_some_were_removed(how: str) -> None:
     assert [frame.frame_idx for frame in ours] == [0, 5, 9, 3, 8, 4]
 
 
+def test_what_is_added_after_a_merge_is_not_taken_for_what_the_merge_added() -> None:
+    ours = project({0: [user(1)]}, "a.mp4")
+    wing = tl.Skeleton(["wing"])
+    b, c = tl.Video("b.mp4"), tl.Video("c.mp4")
+    ours.merge(tl.Labels([tl.LabeledFrame(b, 0, [tl.Instance(wing, track=tl.Track(0, "t"))])]))
+    new = tl.Instance(tl.Skeleton(["leg"]), [[1, 2]], track=tl.Track(0, "u"))
+    ours.append(tl.LabeledFrame(c, 0, [new]))
+    assert [frame.video.filename for frame in ours] == ["a.mp4", "b.mp4", "c.mp4"]
+    assert [video.filename for video in ours.videos] == ["a.mp4", "b.mp4", "c.mp4"]
+    assert [one.skeleton.node_names[-1] for one in ours.all_instances] == ["tail", "wing", "leg"]
+    assert [one.track and one.track.name for one in ours.all_instances] == [None, "t", "u"]
+    assert check_tables(ours._snapshot.tables()) == []
+
+
 @pytest.mark.parametrize("how", ["merge", "apply", "extend", "complex"])
 def test_a_merge_gives_no_key_again(how: str) -> None:
     ours = project({k: [user(k, track=tl.Track(0, f"{k}"))] for k in range(3)})

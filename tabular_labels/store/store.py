@@ -295,13 +295,12 @@ class Store(Rows):
     def _put_catalog(self, _: None, value: tuple[Catalog, Objects]) -> Any:
         old = self._catalog, self.objects
         self._catalog, objects = value
-        for kind in ("video", "skeleton", "track"):
-            # Keys of what is removed are not given again: others may still name them.
-            self._next_id[kind] = max(
-                self._next_id.get(kind, self.floors.get(kind, 0)), self._highest(kind) + 1
-            )
+        # Keys of what is removed are not given again: others may still name them.
+        next_ids = {kind: self.next_id(kind) for kind in ("video", "skeleton", "track")}
         # Objects that took the place of others stand for the same rows after undo, too.
         self.use_objects(objects.knowing(self.objects.aliases))
+        for kind, key in next_ids.items():
+            self._next_id[kind] = max(key, self._highest(kind) + 1)
         self._whole_catalog = self._folded = None
         return old
 

@@ -248,7 +248,7 @@ class OtherRules(Machine):
         every = not self.model.videos or video % 3 == 0
         of = None if every else self.any_video(video)
         change = partial(self.labels.merge_matching_frames, of)
-        self.edit(change, lambda: discard(self.model.merge_matching(of)))
+        self.edit(change, lambda: self.model.merge_matching(of))
 
     def take_over(self, expected: list[Row]) -> int:
         """Find the rows that are expected, and go on with them; count circles of links."""

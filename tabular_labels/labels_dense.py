@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-from tabular_labels._types import FloatArray, IntArray
+from tabular_labels._types import FloatArray
+from tabular_labels.dense_runs import dense_array
 from tabular_labels.errors import UntrackedInstancesWarning
 from tabular_labels.labels_core import LabelsCore, VideoLike
-from tabular_labels.queries.dense import DenseLayout, dense_layout, scatter
+from tabular_labels.queries.dense_layout import DenseLayout
 
 __all__ = ["LabelsDense"]
 
@@ -46,17 +47,24 @@ class LabelsDense(LabelsCore):
         Warns:
             UntrackedInstancesWarning: Untracked instances have no column.
         """
-        layout = self._dense_layout(video, all_frames=all_frames, untracked=untracked)
-        return self._dense(layout, scores=return_confidence)
+        return self._dense(
+            video, all_frames=all_frames, untracked=untracked, scores=return_confidence
+        )[1]
 
-    def _dense_layout(
-        self, video: VideoLike | None, *, all_frames: bool, untracked: bool
-    ) -> DenseLayout:
+    def _dense(
+        self,
+        video: VideoLike | None,
+        *,
+        all_frames: bool = True,
+        untracked: bool = False,
+        scores: bool = False,
+    ) -> tuple[DenseLayout, FloatArray]:
+        """Return what `numpy` returns, and which instances are where in it."""
         key = self._require_video(0 if video is None else video)
-        layout = dense_layout(
-            self._snapshot.structure,
-            self._snapshot.catalog,
+        layout, dense = dense_array(
+            self._snapshot,
             key,
+            ("x", "y", "score") if scores else ("x", "y"),
             all_frames=all_frames,
             untracked=untracked,
             n_video_frames=self._objects.video_by_id[key].n_frames,
@@ -67,13 +75,4 @@ class LabelsDense(LabelsCore):
                 "column per track. Pass untracked=True to numpy() for a column per place."
             )
             warnings.warn(message, UntrackedInstancesWarning, stacklevel=3)
-        return layout
-
-    def _dense(self, layout: DenseLayout, *, scores: bool) -> FloatArray:
-        columns = ["x", "y", "visible", *(["score"] if scores else [])]
-        found = layout.instance_rows
-        rows: slice | IntArray = found
-        # Rows ascend, so that their ends tell whether they are one run.
-        if len(found) and int(found[-1]) - int(found[0]) == len(found) - 1:
-            rows = slice(int(found[0]), int(found[-1]) + 1)
-        return scatter(layout, self._snapshot.read_points(columns, rows))
+        return layout, dense

@@ -20,7 +20,7 @@ from tabular_labels.model.buffers import is_forked, key_values
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.skeleton import Skeleton
 from tabular_labels.occupied import all_runs
-from tabular_labels.queries.dense import DenseLayout
+from tabular_labels.queries.dense_layout import DenseLayout
 from tabular_labels.queries.occupancy import named_runs, track_runs
 from tabular_labels.store.snapshot import Snapshot
 
@@ -224,9 +224,8 @@ class LabelsTables(LabelsDense):
             raise MissingExtraError(package, None, purpose)
         import xarray as xr
 
-        layout = self._dense_layout(video, all_frames=True, untracked=False)
+        layout, dense = self._dense(video, scores=True)
         owner = self._objects.video_by_id[self._require_video(0 if video is None else video)]
-        dense = self._dense(layout, scores=True)
         n_frames, _, n_nodes, _ = dense.shape
         times = np.arange(n_frames) / owner.fps if owner.fps else np.arange(n_frames)
         largest = max(self._objects.skeletons, key=len, default=Skeleton())
@@ -256,7 +255,7 @@ class LabelsTables(LabelsDense):
         n_columns = layout.shape[1]
         names = [track.name for track in self._objects.tracks]
         if not layout.is_by_track:
-            tracks = self._snapshot.structure.instances["track_id"][layout.instance_rows]
+            tracks = self._snapshot.structure.instances["track_id"][layout.narrowed().rows]
             present = np.unique(key_values(tracks))
             is_one = n_columns == 1 and len(present) == 1 and int(present[0]) >= 0
             names = [self._objects.track_by_id[int(present[0])].name] if is_one else []

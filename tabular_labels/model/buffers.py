@@ -15,20 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tabular_labels._types import BoolArray, FloatArray, IntArray
+from tabular_labels._types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
     "any_hidden",
+    "float_array",
     "float_buffer",
     "float_columns",
     "float_values",
     "is_forked",
     "key_values",
     "nullable",
-    "shown_columns",
+    "packed_bits",
 ]
 
 Number = TypeVar("Number", bound="np.number[Any]")
@@ -85,8 +86,8 @@ def float_columns(columns: Sequence[pl.Series]) -> list[FloatArray]:
         if column.null_count() == 0:
             made.append(column.to_numpy())
             continue
-        values, array = _float_buffer(column)
-        valid = _bits(array.buffers()[0], array.offset, len(array))
+        values, array = float_array(column)
+        valid = packed_bits(array.buffers()[0], array.offset, len(array))
         if not np.array_equal(valid, known[0]):
             known = valid, _null_rows(valid, len(array))
         made.append(_with_nan(values, known[1]))
@@ -106,37 +107,10 @@ def float_buffer(column: pl.Series) -> tuple[FloatArray, IntArray]:
         >>> float_buffer(pl.Series([1.0, None]))[1].tolist()
         [1]
     """
-    values, array = _float_buffer(column)
+    values, array = float_array(column)
     if not array.null_count:
         return values, np.empty(0, np.int64)
-    return values, _null_rows(_bits(array.buffers()[0], array.offset, len(array)), len(array))
-
-
-def shown_columns(columns: Sequence[pl.Series], shown: pl.Series | None = None) -> list[FloatArray]:
-    """Return copies of float columns with NaN for null, and where a flag is false.
-
-    For few rows a copy takes less than finding out whether one is needed.
-
-    Args:
-        columns: Float32 or Float64, equally long, not empty.
-        shown: Boolean, as long.
-
-    Examples:
-        >>> shown_columns([pl.Series([1.0, None, 3.0])], pl.Series([True, True, False]))
-        [array([ 1., nan, nan])]
-    """
-    flags = None if shown is None else _flags(shown.rechunk().to_arrow(), 1)
-    made: list[FloatArray] = []
-    for column in columns:
-        values, array = _float_buffer(column)
-        kept = flags
-        if array.null_count:
-            valid = _flags(array, 0)
-            kept = valid if flags is None else valid & flags
-        made.append(
-            values.copy() if kept is None else np.where(kept, values, values.dtype.type(np.nan))
-        )
-    return made
+    return values, _null_rows(packed_bits(array.buffers()[0], array.offset, len(array)), len(array))
 
 
 def _with_nan(values: FloatArray, missing: IntArray) -> FloatArray:
@@ -182,7 +156,7 @@ def key_values(column: pl.Series) -> IntArray:
         return column.to_numpy().astype(np.int64, copy=False)
     values, array = _buffer(column, _WIDTHS[str(column.dtype)])
     keys = values.astype(np.int64)
-    valid = _bits(array.buffers()[0], array.offset, len(array))
+    valid = packed_bits(array.buffers()[0], array.offset, len(array))
     keys[_null_rows(valid, len(array))] = MISSING
     return keys
 
@@ -205,7 +179,9 @@ def narrow_keys(column: pl.Series) -> IntArray:
     values, array = _buffer(column, _WIDTHS[str(column.dtype)])
     # What lies under nulls may not fit; it is replaced.
     keys = values.astype(np.int32)
-    keys[_null_rows(_bits(array.buffers()[0], array.offset, len(array)), len(array))] = MISSING
+    keys[_null_rows(packed_bits(array.buffers()[0], array.offset, len(array)), len(array))] = (
+        MISSING
+    )
     return keys
 
 
@@ -225,17 +201,17 @@ def any_hidden(visible: pl.Series, *coordinates: pl.Series) -> bool:
     shown = visible.rechunk().to_arrow()
     if not len(shown):
         return False
-    bits = _bits(shown.buffers()[1], shown.offset, len(shown))
+    bits = packed_bits(shown.buffers()[1], shown.offset, len(shown))
     for column in coordinates:
         there = column.rechunk().to_arrow()
         if there.null_count == 0:
             return int(np.bitwise_count(bits).sum()) < len(shown)
-        if bool((_bits(there.buffers()[0], there.offset, len(there)) & ~bits).any()):
+        if bool((packed_bits(there.buffers()[0], there.offset, len(there)) & ~bits).any()):
             return True
     return False
 
 
-def _bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:
+def packed_bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:
     """Return packed bits that begin at a byte; those after the last are 0."""
     packed = np.frombuffer(buffer, np.uint8)[offset // 8 : (offset + length + 7) // 8]
     first, rest = offset % 8, length % 8
@@ -250,17 +226,6 @@ def _bits(buffer: pa.Buffer, offset: int, length: int) -> npt.NDArray[np.uint8]:
     return shifted
 
 
-def _flags(array: pa.Array, which: int) -> BoolArray:
-    """Return one of an array's buffers of packed bits as truth values."""
-    offset, length = array.offset, len(array)
-    packed = np.frombuffer(array.buffers()[which], np.uint8)[
-        offset // 8 : (offset + length + 7) // 8
-    ]
-    bits = np.unpackbits(packed, bitorder="little")[offset % 8 : offset % 8 + length]
-    flags: BoolArray = bits.view(np.bool_)
-    return flags
-
-
 def _null_rows(valid: npt.NDArray[np.uint8], length: int) -> IntArray:
     """Return the rows whose bit is clear, looking only where some bit is."""
     some = np.flatnonzero(valid != 0xFF)
@@ -270,7 +235,8 @@ def _null_rows(valid: npt.NDArray[np.uint8], length: int) -> IntArray:
     return null
 
 
-def _float_buffer(column: pl.Series) -> tuple[FloatArray, pa.Array]:
+def float_array(column: pl.Series) -> tuple[FloatArray, pa.Array]:
+    """Return the values of a float column, whatever lies under nulls, and its Arrow array."""
     width: type[np.floating[Any]] = np.float32 if column.dtype == pl.Float32 else np.float64
     return _buffer(column, width)
 

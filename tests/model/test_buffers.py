@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular_labels.model.buffers import any_hidden, float_values, key_values, shown_columns
+from tabular_labels.model.buffers import any_hidden, float_values, key_values
 
 
 def test_floats_hold_nan_for_null_whatever_lies_below() -> None:
@@ -33,28 +33,6 @@ def test_slices_that_begin_anywhere_are_told_right(
     assert any_hidden(shown, values) == any(there and not flag for there, flag in here)
     expected = [1.0 if there else float("nan") for there, _ in here]
     np.testing.assert_array_equal(float_values(values), np.array(expected, np.float64))
-
-
-@given(
-    rows=st.lists(st.tuples(st.none() | st.floats(0, 9), st.booleans()), min_size=1, max_size=40),
-    start=st.integers(0, 20),
-    is_flagged=st.booleans(),
-)
-def test_shown_columns_are_nan_where_null_or_not_shown(
-    rows: list[tuple[float | None, bool]], start: int, is_flagged: bool
-) -> None:
-    start = min(start, len(rows) - 1)
-    values = pl.Series([value for value, _ in rows], dtype=pl.Float64)[start:]
-    full = pl.Series([7.0] * len(rows), dtype=pl.Float32)[start:]
-    shown = pl.Series([flag for _, flag in rows], dtype=pl.Boolean)[start:]
-    made = shown_columns([values, full], shown if is_flagged else None)
-    nan = float("nan")
-    kept = [flag or not is_flagged for _, flag in rows[start:]]
-    told = [nan if value is None else value for value, _ in rows[start:]]
-    expected = [v if flag else nan for v, flag in zip(told, kept, strict=True)]
-    np.testing.assert_array_equal(made[0], np.array(expected), strict=True)
-    sevens = np.array([7.0 if flag else nan for flag in kept], np.float32)
-    np.testing.assert_array_equal(made[1], sevens, strict=True)
 
 
 @pytest.mark.parametrize("dtype", [pl.UInt16, pl.UInt32])

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from tabular_labels._types import BoolArray
+from tabular_labels.model import shown
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables, Structure
 from tabular_labels.queries import denormalise, dense, occupancy
-from tabular_labels.queries.dense import dense_layout, scatter
+from tabular_labels.queries.dense import scatter
+from tabular_labels.queries.dense_layout import dense_layout
 from tabular_labels.queries.filter import filter_tables, keep_mask
 from tabular_labels.queries.find import (
     filtered_frame_rows,
@@ -186,9 +188,10 @@ def test_dense_arrays_hold_what_the_slow_ones_hold(
         )
         columns = ["x", "y", "visible", *(["score"] if scores else [])]
         points = read_points(tables, tables.structure, layout.instance_rows, columns)
-        for few in (0, dense._FEW):  # many points are looked through, few are copied
+        for chunk, block in product((8, shown.CHUNK), (1, 2, dense._BLOCK)):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(dense, "_FEW", few)
+                patch.setattr(shown, "CHUNK", chunk)
+                patch.setattr(dense, "_BLOCK", block)
                 np.testing.assert_array_equal(scatter(layout, points), expected)
 
 

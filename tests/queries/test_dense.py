@@ -7,7 +7,8 @@ import pytest
 from tabular_labels._types import FloatArray
 from tabular_labels.errors import QueryError
 from tabular_labels.model.tables import LabelTables
-from tabular_labels.queries.dense import DenseLayout, dense_layout, scatter
+from tabular_labels.queries.dense import scatter
+from tabular_labels.queries.dense_layout import DenseLayout, dense_layout
 from tabular_labels.queries.select import select_points
 from tabular_labels.testing.builders import make_tables
 

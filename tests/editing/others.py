@@ -20,7 +20,7 @@ from tabular_labels.model.tables import LabelTables
 from tabular_labels.queries.merge_catalog import merge_catalogs
 from tabular_labels.queries.merge_strategies import STRATEGIES
 from tests import merge_reference
-from tests.editing.machine import OPENED, Machine, assert_same_rows, discard, number
+from tests.editing.machine import OPENED, Machine, assert_same_rows, number
 from tests.editing.model import Model
 from tests.editing.model_rows import InstanceRow
 from tests.reference import Row, rows_of, rows_that_lead_back
@@ -185,10 +185,12 @@ class OtherRules(Machine):
         tables, new = base._snapshot.tables(), other._snapshot.tables()
         if is_distinct:
             made = merge_reference.merge(tables, new, catalog, "keep_both", 0.0)
-            self.edit(
-                quietly(lambda: labels.extend_from(other, unify)),
-                lambda: discard(self.take_over(rows_of(made))),
-            )
+
+            def same() -> None:
+                self.model.merge_matching(None)
+                self.take_over(rows_of(made))
+
+            self.edit(quietly(lambda: labels.extend_from(other, unify)), same)
 
     @rule(
         source=st.sampled_from(SOURCES),

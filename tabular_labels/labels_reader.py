@@ -163,8 +163,11 @@ class LabelsReader:
             - ``skeleton_inds``, ``track_inds`` int32 (n_instances,), -1 for no track;
               ``n_tracks`` int32 ().
 
-            Shapes are static where all videos agree. An image that cannot be read raises a
-            TensorFlow error that names file, frame and remedy.
+            Shapes are static where all videos agree; a sequence of pictures has the size of
+            its first. A smaller picture then stands in the upper left corner, with zeros
+            beside and below, and where videos differ it has its own size; in both cases
+            ``raw_image_size`` is its own. An image that is larger, or cannot be read, raises
+            a TensorFlow error that names file, frame and remedy.
 
         Raises:
             IndexError: There is no frame at a place.

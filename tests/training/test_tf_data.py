@@ -10,8 +10,9 @@ import pytest
 
 import tabular_labels as tl
 from tabular_labels.errors import MissingFrameError, MissingVideoError
+from tabular_labels.video.pictures import encode_picture
 from tests import training_reference as reference
-from tests.training.scenes import FLY, labels_on, random_video
+from tests.training.scenes import FLY, labels_on, random_images, random_video
 from tests.video.movies import encode, read_number
 
 tf = pytest.importorskip("tensorflow")
@@ -145,6 +146,45 @@ def test_examples_have_static_shapes_where_videos_agree(make: Any) -> None:
         "track_inds": ([None], "int32"),
         "n_tracks": ([], "int32"),
     }
+
+
+def picture_labels(folder: Path, *heights: int) -> tuple[tl.Labels, list[Any]]:
+    """Label pictures of these heights, and return them as well."""
+    images = [random_images(k, 1, (height, 6, 3))[0] for k, height in enumerate(heights)]
+    names = [folder / f"{k}.png" for k in range(len(images))]
+    for name, image in zip(names, images, strict=True):
+        name.write_bytes(encode_picture(image, "png"))
+    return labels_on(tl.Video.from_image_filenames(names), n_frames=len(images)), images
+
+
+def test_smaller_pictures_of_a_sequence_are_padded_where_shapes_are_static(tmp_path: Path) -> None:
+    labels, images = picture_labels(tmp_path, 7, 5, 7, 2)
+    dataset = tl.LabelsReader(labels).make_dataset()
+    assert specs(dataset)["image"] == ([7, 6, 3], "uint8")
+    for example, image in zip(dataset, images, strict=True):
+        height = len(image)
+        assert example["raw_image_size"].numpy().tolist() == [height, 6, 3]
+        np.testing.assert_array_equal(example["image"].numpy()[:height], image)
+        assert not example["image"].numpy()[height:].any()
+
+
+def test_smaller_pictures_have_their_own_size_where_videos_differ(tmp_path: Path) -> None:
+    labels, images = picture_labels(tmp_path, 7, 5, 2)
+    labels.append(tl.LabeledFrame(random_video(1, size=(9, 11, 3)), 0))
+    dataset = tl.LabelsReader(labels).make_dataset()
+    assert specs(dataset)["image"] == ([None, None, 3], "uint8")
+    found = list(dataset)
+    assert len(found) == 4
+    for example, image in zip(found, images, strict=False):
+        assert example["raw_image_size"].numpy().tolist() == list(image.shape)
+        np.testing.assert_array_equal(example["image"].numpy(), image)
+    assert found[3]["image"].shape == (9, 11, 3)
+
+
+def test_larger_pictures_of_a_sequence_are_refused(tmp_path: Path) -> None:
+    labels, _ = picture_labels(tmp_path, 5, 7)
+    with pytest.raises(tf.errors.OpError, match="Make all pictures of a video of one size"):
+        list(tl.LabelsReader(labels).make_dataset())
 
 
 def test_readers_leave_instances_out_as_they_are_told() -> None:

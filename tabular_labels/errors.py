@@ -21,6 +21,7 @@ __all__ = [
     "InvariantError",
     "LeftOutWarning",
     "MergeError",
+    "MissingDirectoryError",
     "MissingExtraError",
     "MissingFrameError",
     "MissingVideoError",
@@ -111,6 +112,21 @@ class ExportError(TabularLabelsError, ValueError):
 
 class MissingFrameError(FileFormatError, IndexError):
     """A video does not have the frame that was asked for."""
+
+
+class MissingDirectoryError(TabularLabelsError, FileNotFoundError):
+    """A file was to be written into a directory that is not there."""
+
+    def __init__(self, path: str, directory: str) -> None:
+        self.path, self.directory = path, directory
+        super().__init__(
+            f"{path}: found no directory {directory!r}, expected one to write into. Make it "
+            "first, or give another path."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the facts."""
+        return type(self), (self.path, self.directory)
 
 
 class MissingVideoError(TabularLabelsError, FileNotFoundError):

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tabular_labels._types import PathLike
-from tabular_labels.errors import ConflictError
+from tabular_labels.errors import ConflictError, MissingDirectoryError
 
 __all__ = ["atomic_path", "create_exclusively", "sync_directory", "sync_file"]
 
@@ -35,6 +35,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         A path in the same directory where nothing exists yet.
 
     Raises:
+        MissingDirectoryError: There is no such directory; the block is not run.
         FileNotFoundError: The block ended without creating the file.
 
     Examples:
@@ -46,6 +47,9 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         ('whole', 1)
     """
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        # Otherwise the first to write would name the temporary file, of which nobody knows.
+        raise MissingDirectoryError(os.fspath(path), os.fspath(target.parent))
     temporary = _temporary_beside(target)
     try:
         yield temporary

@@ -37,6 +37,7 @@ def open_images(
         progress: Called with images done and in all; False cancels.
 
     Raises:
+        MissingDirectoryError: The directory is not there.
         FileFormatError: There is another file, or one in another encoding; it stays as it is.
         ExportCancelledError: It was cancelled; the file stays as it was.
         MissingVideoError: A video that must be read is not there.

@@ -1,12 +1,13 @@
 import errno
 import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from tabular_labels.errors import ConflictError
+from tabular_labels.errors import ConflictError, MissingDirectoryError
 from tabular_labels.io.atomic import atomic_path, create_exclusively
 
 
@@ -46,6 +47,17 @@ def test_a_write_that_creates_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "labels.slp"):
         pass
     assert names(tmp_path) == []
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "note.txt"
+    with (
+        pytest.raises(MissingDirectoryError, match=r"note\.txt: found no directory .*gone'"),
+        atomic_path(path),
+    ):
+        pytest.fail("nothing can be written")
+    again = pickle.loads(pickle.dumps(MissingDirectoryError("a/b.txt", "a")))
+    assert (again.path, again.directory) == ("a/b.txt", "a")
 
 
 def test_a_failed_replacement_leaves_no_temporary(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 import tabular_labels as tl
-from tabular_labels.errors import ExportCancelledError, FileFormatError
+from tabular_labels.errors import ExportCancelledError, FileFormatError, MissingDirectoryError
 from tabular_labels.training.batches import Batches
 from tabular_labels.training.image_file import write_images
 from tabular_labels.video import frames as frames_module
@@ -436,6 +436,16 @@ def test_a_damaged_file_gives_images_or_a_clear_error(tmp_path: Path, encoding: 
     assert 40 < n_refused < 150
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        labels_on(random_video()).batches(4, cache=tmp_path / "nowhere" / "a.arrow")
+def test_a_directory_that_is_not_there_is_named(
+    movie: Path, tmp_path: Path, read: list[int]
+) -> None:
+    for folder in (tmp_path / "nowhere", movie):
+        with pytest.raises(FileNotFoundError) as caught:
+            movie_labels(movie).batches(4, cache=folder / "a.arrow")
+        assert isinstance(caught.value, MissingDirectoryError)
+        assert str(caught.value) == (
+            f"{folder / 'a.arrow'}: found no directory {str(folder)!r}, expected one to write "
+            "into. Make it first, or give another path."
+        )
+    assert read == []
+    assert list(tmp_path.iterdir()) == [movie]

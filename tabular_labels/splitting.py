@@ -126,7 +126,7 @@ def _places(chosen: BoolArray) -> list[int]:
 
 
 def leakage_report(
-    training: Labels, validation: Labels, within: Sequence[int] = (0, 1, 5, 30)
+    training: Labels, validation: Labels, within: Sequence[int] = (0, 1, 30)
 ) -> pl.DataFrame:
     """Count the validation frames that lie near training frames, for each video.
 
@@ -137,10 +137,12 @@ def leakage_report(
         training: Labels to train on.
         validation: Labels to validate with. Their videos are found among those of
             ``training`` as by `Labels.find`, so that both may be read from files.
-        within: Distances in frames; 0 counts frames that are trained on themselves.
+        within: Distances in frames; 0 counts frames that are trained on themselves. By
+            default also the next frame, and what is about a second away.
 
     Returns:
-        One row per video that has frames, those of ``training`` first:
+        One row per video that has frames, those of ``training`` first. With up to three
+        distances polars prints all columns, of more it leaves out those in the middle.
 
         - ``video`` (Enum of filenames): its name.
         - ``n_training``, ``n_validation`` (UInt32): frames.

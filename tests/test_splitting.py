@@ -129,6 +129,15 @@ def test_leaks_are_reported_by_video(labels: tl.Labels) -> None:
     assert blocked["within_9"].sum() == 0
 
 
+def test_the_report_prints_all_its_columns(labels: tl.Labels) -> None:
+    report = tl.leakage_report(*labels.split(0.8, seed=0))
+    assert report.columns[4:] == ["median", "within_0", "within_1", "within_30"]
+    with pl.Config(restore_defaults=True):
+        header = str(report).splitlines()[2]
+    assert header.count("┆") + 1 == report.width
+    assert "…" not in header
+
+
 def test_videos_of_files_are_matched(labels: tl.Labels, tmp_path: Path) -> None:
     training, validation = labels.split(0.8, seed=0)
     expected = tl.leakage_report(training, validation)

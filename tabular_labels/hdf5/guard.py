@@ -6,7 +6,7 @@ import json
 import math
 import os
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISDIR
@@ -31,6 +31,7 @@ __all__ = [
     "member",
     "open_guarded",
     "parse_json",
+    "parse_json_rows",
     "read_attribute",
     "read_stored_text",
     "read_text",
@@ -60,6 +61,7 @@ SPARE = 64 * 2**20
 _TEXTS_AT_ONCE = 1024
 _MOST_OBJECTS = 1_000_000
 _LARGEST_JSON = 512 * 2**20
+_SHORT = 2**16
 _DEEPEST = 200
 _DECODER = json.JSONDecoder()
 _SHOWN = reprlib.Repr()
@@ -348,6 +350,25 @@ def parse_json(text: str, path: PathLike, place: str) -> Any:
     if _may_be_deep(text):
         require_shallow(value, path, place)
     return value
+
+
+def parse_json_rows(texts: Sequence[str], path: PathLike, place: str) -> list[Any]:
+    """Parse texts of JSON, one for each row, as `parse_json` does.
+
+    Raises:
+        FileFormatError: One of them is not as it should be; the message names its row.
+    """
+    values = []
+    for i, text in enumerate(texts):
+        # Nearly all are short and sound, and there may be many.
+        try:
+            value, end = _DECODER.raw_decode(text)
+        except (ValueError, RecursionError):
+            end = -1
+        if end != len(text) or len(text) > _SHORT or "\\u" in text or _may_be_deep(text):
+            value = parse_json(text, path, f"{place}, row {i}")
+        values.append(value)
+    return values
 
 
 def load_json(text: str, path: PathLike, place: str) -> Any:

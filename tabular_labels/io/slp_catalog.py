@@ -19,6 +19,7 @@ from tabular_labels.hdf5.guard import (
     broken,
     member,
     parse_json,
+    parse_json_rows,
     read_attribute,
     read_text,
     read_texts,
@@ -177,9 +178,7 @@ class _HeaderReader:
         """Rows of a JSON list, from its dataset or, in old files, from the metadata."""
         dataset = self._member(f"{name}_json")
         if dataset is not None:
-            place = f"{name}_json"
-            texts = read_texts(dataset, self.path)
-            return [parse_json(t, self.path, f"{place}, row {i}") for i, t in enumerate(texts)]
+            return parse_json_rows(read_texts(dataset, self.path), self.path, f"{name}_json")
         rows = metadata.get(name)
         if rows is None and name != "suggestions":
             self._fail(f"/{name}_json", "no such dataset", f"the list of {name}")

@@ -140,14 +140,25 @@ def _kind_of(values: Mapping[str, Any], filename: str) -> type[VideoBackend]:
     if isinstance(names, list | tuple) or isinstance(stated, list | tuple):
         return ImageSequenceVideo
     kind, name = values.get("type"), stated if isinstance(stated, str) and stated else filename
-    path = PureWindowsPath(name if name != "." else filename)  # splits at either kind of slash
-    suffix = path.suffix.lower()
+    last, suffix = _last_part(name if name != "." else filename)
     if values.get("dataset") or kind == "HDF5Video" or suffix in _HDF5:
         return HDF5Video
-    if "index_by_original" in values or kind == "ImgStoreVideo" or path.name == "metadata.yaml":
+    if "index_by_original" in values or kind == "ImgStoreVideo" or last == "metadata.yaml":
         return ImgStoreVideo
     if kind == "NumpyVideo" or suffix == ".npy":
         return NumpyVideo
     if kind == "ImageVideo" or suffix in _PICTURES:
         return ImageSequenceVideo
     return MediaVideo
+
+
+def _last_part(name: str) -> tuple[str, str]:
+    """Return the last part of a path of any system, and its suffix in lower case."""
+    last = name.rpartition("/")[2]
+    stem, dot, suffix = last.rpartition(".")
+    is_plain = suffix.isalnum() and not name.startswith("//")
+    # Most names need no library to be taken apart, which takes longer than all else here.
+    if stem and stem[0] != "." and is_plain and "\\" not in name and ":" not in name:
+        return last, f"{dot}{suffix.lower()}"
+    path = PureWindowsPath(name)
+    return path.name, path.suffix.lower()

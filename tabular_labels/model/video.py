@@ -268,9 +268,11 @@ class Video(Pictured, Freezable):
         """Refuse every later change, also inside ``backend``."""
         if self.is_frozen:
             return
-        backend = type(self.backend)({k: _read_only(v) for k, v in self.backend.items()})
+        backend = type(self.backend)(
+            {k: v if type(v) in _SIMPLE else _read_only(v) for k, v in self.backend.items()}
+        )
         backend.freeze()
-        self.backend = backend
+        object.__setattr__(self, "backend", backend)
         super().freeze()
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -307,6 +309,10 @@ class Video(Pictured, Freezable):
         """Pickle the values and whether labels own it."""
         facts = self._facts()
         return _restore, (self.filename, self.plain_backend(), facts, self.is_frozen, self.array)
+
+
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+"""Kinds of values that nobody can change, told at once: videos come by the hundred."""
 
 
 def _read_only(value: Any) -> Any:

@@ -2,9 +2,12 @@
 
 import json
 import pickle
+from pathlib import PureWindowsPath
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabular_labels.errors import ReadOnlyError
 from tabular_labels.model.backends import (
@@ -14,8 +17,15 @@ from tabular_labels.model.backends import (
     MediaVideo,
     NumpyVideo,
     VideoBackend,
+    _last_part,
     as_backend,
 )
+
+
+@given(st.text("./\\:aéM4~ 5", max_size=8), st.sampled_from(("", ".h5", ".NPY", "/metadata.yaml")))
+def test_names_are_taken_apart_as_paths_are(name: str, end: str) -> None:
+    path = PureWindowsPath(name + end)
+    assert _last_part(name + end) == (path.name, path.suffix.lower())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from pathlib import Path
 import tabular_labels as tl
 from benchmarks import limits_slp, peers
 from benchmarks.bench import Bench, Peer, Way
+from benchmarks.measure import fresh_process
+from benchmarks.report import Row, at_most
 
 __all__ = ["run"]
 
@@ -32,6 +34,24 @@ def run(bench: Bench) -> None:
     finally:
         for path in (mine, other, theirs):
             path.unlink(missing_ok=True)
+    _from_disk(bench)
+
+
+def _from_disk(bench: Bench) -> None:
+    """Write scanned labels, in a process of its own, whose whole memory counts."""
+    like, project = bench.files.slp(4), bench.files.parquet(4)
+    bench.files.forget()
+    lean = at_most(700e6, "< 700 MB resident", "L")
+    for name, path in (("scan_parquet", project), ("scan_slp", like)):
+        out = bench.files.scratch(".slp")
+        try:
+            found = fresh_process("benchmarks.probes", "write", str(path), str(out))
+            work = f"write_slp of {name}"
+            bench.check(work, limits_slp.read_slp(out), limits_slp.read_slp(like))
+        finally:
+            out.unlink(missing_ok=True)
+        bench.add(Row(work, float(found["cpu"]), details=found))
+        bench.add(Row(f"{work}: resident", float(found["resident"]), "B", details=found), [lean])
 
 
 def _fresh(path: Path, write: Callable[[], object]) -> Callable[[], Path]:

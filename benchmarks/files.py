@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import h5py
 
 import tabular_labels as tl
-from tabular_labels.io import parquet_write, slp_write
+from tabular_labels.io import parquet_write, slp_write, slp_write_points, slp_write_rows
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.testing import builders
 
@@ -22,6 +22,7 @@ __all__ = ["Files", "Layout", "file_bytes", "labels_of", "remove"]
 
 Layout: TypeAlias = Literal["contiguous", "chunked"]
 
+_MAKERS = (builders, slp_write, slp_write_points, slp_write_rows, parquet_write)
 _TABLES = ("frames", "instances", "points", "pred_points")
 _BLOCK = 1 << 20  # rows copied at a time
 
@@ -119,7 +120,7 @@ def _build(n_frames: int, n_videos: int) -> tl.LabelTables:
 @cache
 def _recipe() -> str:
     """Digest the code that makes the files, so that kept ones are of today's."""
-    sources = [inspect.getsource(module) for module in (builders, slp_write, parquet_write)]
+    sources = [inspect.getsource(module) for module in _MAKERS]
     return hashlib.blake2b("".join(sources).encode(), digest_size=4).hexdigest()
 
 

@@ -99,6 +99,21 @@ def merge(base: str, new: str, out: str) -> dict[str, Any]:
     return {"cpu": cpu, "answer": len(merged), "resident": _peak(), "module": module}
 
 
+def write(path: str, out: str) -> dict[str, Any]:
+    """Scan a file or project and write it as a ``.slp`` file."""
+    import tabular_labels as tl
+    from tabular_labels.io import slp_write
+
+    module = slp_write.__name__  # loading modules is not writing
+    labels = tl.scan_slp(path) if path.endswith(".slp") else tl.scan_parquet(path)
+    cpu, wall = time.process_time(), time.perf_counter()
+    tl.write_slp(labels, out)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return {
+        "cpu": cpu, "wall": wall, "answer": len(labels), "resident": _peak(), "module": module,
+    }  # fmt: skip
+
+
 def _scanned(path: str) -> tuple[Any, dict[str, Any]]:
     import tabular_labels as tl
     from tabular_labels.io import slp_scan  # loading modules is not opening a file
@@ -127,6 +142,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "split": split,
     "edits": edits,
     "merge": merge,
+    "write": write,
 }
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tabular_labels._types import PathLike
 from tabular_labels.analysis_files import save_analysis, tables_of_analysis
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
-from tabular_labels.origins import refuse_to_replace, tables_to_replace
+from tabular_labels.origins import refuse_to_replace, rows_to_replace
 from tabular_labels.store.derived import DerivedSource
 from tabular_labels.store.merged import MergedSource
 from tabular_labels.store.snapshot import Snapshot
@@ -100,7 +100,7 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> list[Path]:
     if form == "slp":
         from tabular_labels.io.slp_write import write_slp
 
-        write_slp(tables_to_replace(snapshot, path), path, **options)
+        write_slp(rows_to_replace(snapshot, path), path, **options)
     elif form == "json":
         from tabular_labels.io.json_write import write_json
 

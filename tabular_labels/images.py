@@ -31,7 +31,7 @@ from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.pictures import EncodedPictures, PictureFormat
 from tabular_labels.model.pixels import Image
 from tabular_labels.model.video import Video
-from tabular_labels.origins import tables_to_replace
+from tabular_labels.origins import rows_to_replace
 from tabular_labels.pixels import open_video_pixels
 from tabular_labels.queries.find import user_frame_rows
 from tabular_labels.queries.samples import Samples, user_samples
@@ -88,7 +88,7 @@ def save_package(
 
     pictures = _encode_videos(snapshot, objects, choice, form, progress)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_slp(tables_to_replace(snapshot, path), path, pictures=pictures, **options)
+    write_slp(rows_to_replace(snapshot, path), path, pictures=pictures, **options)
 
 
 def save_frame_data(

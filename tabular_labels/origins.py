@@ -8,17 +8,22 @@ from tabular_labels._types import PathLike
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["refuse_to_replace", "tables_to_replace"]
+__all__ = ["refuse_to_replace", "rows_to_replace"]
 
 
-def tables_to_replace(snapshot: Snapshot, path: PathLike) -> LabelTables:
-    """Read everything, for a file that may replace another.
+def rows_to_replace(snapshot: Snapshot, path: PathLike) -> LabelTables | Snapshot:
+    """Return what is written to a file that may replace another: tables, or what reads them.
+
+    Files of a project, all of which will be read, are compared with their checksums first.
 
     Raises:
         ValueError: It would replace the file that scanned labels are read from.
     """
     refuse_to_replace(snapshot, path)
-    return snapshot.tables()
+    if snapshot.in_memory:
+        return snapshot.tables()
+    snapshot.source.verify()
+    return snapshot
 
 
 def refuse_to_replace(snapshot: Snapshot, path: PathLike) -> None:

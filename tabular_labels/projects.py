@@ -8,7 +8,7 @@ from typing import Literal
 from tabular_labels._types import PathLike
 from tabular_labels.files import VideoSearch, project_at, rows_to_write
 from tabular_labels.labels import Labels
-from tabular_labels.origins import tables_to_replace
+from tabular_labels.origins import rows_to_replace
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = [
@@ -89,15 +89,22 @@ def scan_slp(path: PathLike, *, strict: bool = False, video_search: VideoSearch 
 
 
 def write_slp(
-    labels: Labels, path: PathLike, *, compat: Literal["today", "classic"] = "today"
+    labels: Labels,
+    path: PathLike,
+    *,
+    compat: Literal["today", "classic"] = "today",
+    progress: Callable[[int, int], object] | None = None,
 ) -> None:
     """Write a SLEAP project (``.slp``); an existing file is replaced whole or not at all.
 
     Args:
-        labels: What to write.
+        labels: What to write. The points of scanned labels are read and written piece by
+            piece.
         path: Where.
         compat: ``"today"`` for what SLEAP and sleap-io write now, ``"classic"`` for
             format 1.2, which every version reads.
+        progress: Called with the number of frames whose points are written, and of all;
+            what it raises cancels the writing.
 
     Raises:
         ValueError: Scanned labels would replace the file that they are read from.
@@ -108,7 +115,8 @@ def write_slp(
     """
     from tabular_labels.io import slp_write  # loads h5py
 
-    slp_write.write_slp(tables_to_replace(labels._snapshot, path), path, compat=compat)
+    rows = rows_to_replace(labels._snapshot, path)
+    slp_write.write_slp(rows, path, compat=compat, progress=progress)
 
 
 def read_parquet(path: PathLike, *, version: int | None = None) -> Labels:

@@ -99,7 +99,7 @@ def merge(
     if not plan and out is not None:
         with progress_bar(f"writing {plain(out)}") as progress:
             if output_format(out) == "slp":
-                tabular_labels.write_slp(merged, out)
+                tabular_labels.write_slp(merged, out, progress=progress)
             else:
                 tabular_labels.write_parquet(merged, out, overwrite=overwrite, progress=progress)
     if as_json:

@@ -12,16 +12,14 @@ from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["read_for", "write_as"]
 
-_WHOLE = ("slp", "parquet")
-"""Formats whose writers take everything into memory."""
-
 _QUIET = frozenset({"coco", "dlc", "jabs", "labelstudio", "nwb", "ultralytics"})
 """Formats whose writers, sleap-io's, do not say how far they are."""
 
 
-def read_for(form: str, source: Path, *, strict: bool) -> tl.Labels:
-    """Read a file whole, or open it only, as the format to write allows."""
-    if form in _WHOLE:
+def read_for(form: str, source: Path, destination: Path, *, strict: bool) -> tl.Labels:
+    """Open a file, or read it whole for a writer that does so, or that will replace it."""
+    is_replaced = destination.exists() and source.exists() and source.samefile(destination)
+    if form == "parquet" or is_replaced:
         return tl.load_file(source, strict=strict)
     return tl.Labels.from_snapshot(Snapshot(open_source(source, strict=strict)))
 
@@ -38,7 +36,7 @@ def write_as(
     """Write labels in a format, and return the files; most say how far they are."""
     options: dict[str, Any] = {} if form in _QUIET else {"progress": progress}
     if form == "slp":
-        options = {"compat": compat}
+        options["compat"] = compat
     if form == "parquet":
         options["overwrite"] = overwrite
     return save_snapshot(labels._snapshot, path, **options)

@@ -18,6 +18,8 @@ from tabular_labels._types import PathLike
 from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning
 from tabular_labels.hdf5.guard import check_members, open_guarded, translated
 from tabular_labels.io.hdf5_copy import copy_attributes, copy_member
+from tabular_labels.io.hdf5_find import find_records
+from tabular_labels.io.hdf5_records import FileState
 from tabular_labels.io.slp_layout import (
     CORE,
     FRAMES,
@@ -35,11 +37,13 @@ __all__ = [
     "describe",
     "digest_of_rows",
     "extra_fields",
+    "names_rows",
     "open_image",
     "report",
     "restore_objects",
 ]
 
+_OPTIONAL = ("tracking_score",)
 _TABLES = {"frames": FRAMES, "instances": INSTANCES, "points": POINTS, "pred_points": PRED_POINTS}
 
 # Members that belong to another, which is the one that is counted.
@@ -167,9 +171,37 @@ def attachment_image(attachments: Attachments) -> bytes | None:
     if attachments.image is not None or attachments.path is None:
         return attachments.image
     with open_guarded(attachments.path) as file:
-        if "videos_json" in file or ("frames" in file and isinstance(file["frames"], h5py.Dataset)):
+        if _is_slp(file):
             return copy_objects(file, attachments.path)
     return Path(attachments.path).read_bytes()
+
+
+def _is_slp(file: h5py.File) -> bool:
+    return "videos_json" in file or ("frames" in file and isinstance(file["frames"], h5py.Dataset))
+
+
+def names_rows(attachments: Attachments) -> bool:
+    """Tell whether objects that are still in a ``.slp`` file can name instances by their rows.
+
+    They cannot where the file numbers instances otherwise; its rows are then ids here.
+
+    Raises:
+        FileNotFoundError: The file that held them is gone.
+        FileFormatError: It is broken.
+    """
+    path = attachments.path
+    if attachments.image is not None or path is None:
+        return True
+    with open_guarded(path) as file:
+        if not _is_slp(file):
+            return True
+        records = find_records(file, FileState.of(path), "instances", INSTANCES, _OPTIONAL)
+        extents = records.locate(file)
+    with records.reader(extents) as reader:
+        return all(
+            bool((records.integers(block, "instance_id", at) == at + np.arange(len(block))).all())
+            for at, block in reader.blocks()
+        )
 
 
 @contextmanager

@@ -270,11 +270,19 @@ class ParquetSource:
         """Read runs of point rows, in parallel where they are far apart."""
         return read_runs(self._parts, part, start, count, columns)
 
-    def load(self) -> LabelTables:
-        """Read everything, after comparing every file with its checksum."""
+    def verify(self) -> None:
+        """Compare every file of tables with its checksum, once.
+
+        Raises:
+            ChecksumError: A file's bytes are not those that were written.
+        """
         self._parts.verify(
             [file for file in self.manifest.files() if file.path.endswith(".parquet")]
         )
+
+    def load(self) -> LabelTables:
+        """Read everything, after comparing every file with its checksum."""
+        self.verify()
         structure = self.load_structure()
         names = list(POINTS.memory_columns)
         if structure.point_start is None:

@@ -74,7 +74,7 @@ def open_slp(
         FileFormatError: It is broken in another way.
         UnmodelledDataError: With ``strict``: it holds more than our tables.
     """
-    source = _open(path, video_search, locate=False)
+    source = _open(path, video_search, locate=False, strict=strict)
     report(source.path, source.catalog.attachments.counts, strict=strict)
     return source
 
@@ -97,10 +97,16 @@ class SlpSource:
     """
 
     def __init__(
-        self, layout: _Layout, catalog: Catalog, extents: Mapping[str, Extents | None]
+        self,
+        layout: _Layout,
+        catalog: Catalog,
+        extents: Mapping[str, Extents | None],
+        *,
+        strict: bool = False,
     ) -> None:
         self._layout = layout
         self._catalog = catalog
+        self._strict = strict
         # Racing threads find the same.
         self._extents = dict(extents)
 
@@ -139,13 +145,15 @@ class SlpSource:
         Raises:
             FileFormatError: A reference or range is out of bounds, or ranges overlap; or
                 the file changed since it was opened.
+            UnmodelledDataError: Rows belong to no frame or instance, and the file was
+                opened to be read strictly.
 
         Warns:
             DanglingReferenceWarning: Instances come from predictions that are in no frame.
             UnmodelledDataWarning: Rows belong to no frame or instance.
         """
         structure, left = self._read_structure()
-        report(self.path, left.counts, strict=False)
+        report(self.path, left.counts, strict=self._strict)
         _warn_dangling(self.path, left)
         return structure
 
@@ -211,13 +219,16 @@ class SlpSource:
         held = read_ranges(tables["frames"], instances, known, self._where("frames"))
         yield from read_pieces(instances, where, held, known.n_tracks, columns)
 
+    def verify(self) -> None:
+        """Leave it to whoever reads: the file has no checksums."""
+
     def load(self) -> LabelTables:
         """Read everything; attachments are held in memory."""
-        return self._load(strict=False)
+        return self._load()
 
-    def _load(self, *, strict: bool, counts: Mapping[str, int] | None = None) -> LabelTables:
+    def _load(self, counts: Mapping[str, int] | None = None) -> LabelTables:
         structure, left = self._read_structure()
-        report(self.path, {**(counts or {}), **left.counts}, strict=strict, stacklevel=4)
+        report(self.path, {**(counts or {}), **left.counts}, strict=self._strict, stacklevel=4)
         _warn_dangling(self.path, left)
         if len(structure.n_nodes) == 1:
             n = np.broadcast_to(structure.n_nodes, structure.instances.height)
@@ -268,16 +279,19 @@ class SlpSource:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what was found on opening; nothing is held open."""
-        return {"_layout": self._layout, "_catalog": self._catalog, "_extents": {}}
+        found = {"_layout": self._layout, "_catalog": self._catalog, "_strict": self._strict}
+        return {**found, "_extents": {}}
 
 
 def load_slp(path: PathLike, *, strict: bool, video_search: VideoSearch | None) -> LabelTables:
     """Read everything, with one warning for all that the tables do not hold."""
-    source = _open(path, video_search, locate=True)
-    return source._load(strict=strict, counts=source.catalog.attachments.counts)
+    source = _open(path, video_search, locate=True, strict=strict)
+    return source._load(counts=source.catalog.attachments.counts)
 
 
-def _open(path: PathLike, video_search: VideoSearch | None, *, locate: bool) -> SlpSource:
+def _open(
+    path: PathLike, video_search: VideoSearch | None, *, locate: bool, strict: bool
+) -> SlpSource:
     """Look at the file; with ``locate`` also at where all rows stand."""
     with open_guarded(path) as file:
         state = FileState.of(path)
@@ -297,14 +311,14 @@ def _open(path: PathLike, video_search: VideoSearch | None, *, locate: bool) -> 
         catalog = replace(catalog, videos=video_table(header.videos, state.path))
     counts = {**header.counts, **objects}
     if not counts:
-        return SlpSource(layout, catalog, extents)
+        return SlpSource(layout, catalog, extents, strict=strict)
     metadata = {**header.leftovers, "format_id": header.format_id}
     rows = tables["frames"].rows, tables["instances"].rows
     digest = digest_of_rows(catalog, *rows) if objects else ""
     attachments = Attachments(
         counts, path=state.path if objects else None, metadata=metadata, numbering=digest
     )
-    return SlpSource(layout, replace(catalog, attachments=attachments), extents)
+    return SlpSource(layout, replace(catalog, attachments=attachments), extents, strict=strict)
 
 
 def _read_negative(file: h5py.File, state: FileState) -> IntArray:

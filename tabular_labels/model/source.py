@@ -87,6 +87,14 @@ class Source(Protocol):
         """
         ...
 
+    def verify(self) -> None:
+        """Compare files whose checksums are known with these; for who will read everything.
+
+        Raises:
+            ChecksumError: A file's bytes are not those that were written.
+        """
+        ...
+
     def load(self) -> LabelTables:
         """Read everything."""
         ...
@@ -129,6 +137,9 @@ class PlainSource:
         """Leave it to the structure."""
         del columns
         return None
+
+    def verify(self) -> None:
+        """Leave it to whoever reads: there are no checksums."""
 
 
 class HeldSource(PlainSource):

@@ -228,6 +228,25 @@ def test_convert_replaces_only_when_told(run: Run, slp: Path, tmp_path: Path) ->
     assert json.loads(run("show", tmp_path / "b.parquet", "--json").stdout)["versions"] == [1, 2]
 
 
+def test_convert_to_slp_reads_piece_by_piece(
+    run: Run, slp: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        message = "everything was read into memory"
+        raise AssertionError(message)
+
+    monkeypatch.setattr("tabular_labels.store.snapshot.Snapshot.tables", refuse)
+    for source in (slp, project):
+        result = run("convert", source, slp.with_name(f"{source.name}.again.slp"))
+        assert result.exit_code == 0, result.stderr
+
+
+def test_convert_may_replace_what_it_reads(run: Run, slp: Path) -> None:
+    before = tl.load_file(slp)
+    assert run("convert", slp, slp, "--compat", "classic", "--overwrite").exit_code == 0
+    assert tl.load_file(slp).to_polars().equals(before.to_polars())
+
+
 def test_convert_to_the_classic_layout(run: Run, project: Path, tmp_path: Path) -> None:
     result = run("convert", project, tmp_path / "b.slp", "--compat", "classic")
     assert result.exit_code == 0, result.stderr

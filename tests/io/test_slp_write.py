@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from tabular_labels.errors import FileFormatError, InvariantError, UnmodelledDataWarning
-from tabular_labels.io import slp_write
+from tabular_labels.io import slp_write_points
 from tabular_labels.io.slp_layout import FRAMES, INSTANCES, POINTS, PRED_POINTS, PROJECT_ID_KEY
 from tabular_labels.io.slp_read import read_slp
 from tabular_labels.io.slp_write import write_slp
@@ -286,7 +286,7 @@ def test_a_write_that_fails_leaves_what_was_there(
         message = "no space left on device"
         raise OSError(message)
 
-    monkeypatch.setattr(slp_write, "_point_blocks", run_out_of_space)
+    monkeypatch.setattr(slp_write_points, "_values", run_out_of_space)
     with pytest.raises(OSError, match="no space"):
         write_slp(small, target)
     assert target.read_bytes() == before

@@ -133,7 +133,7 @@ def nullable(name: str, values: FloatArray) -> pl.Series:
         [1.0, None]
     """
     if not is_forked():
-        return pl.Series(name, values).fill_nan(None)
+        return pl.Series(name, values, nan_to_null=True)
     import pyarrow as pa  # only a forked process needs it here
 
     return pl.Series(name, pa.array(values, from_pandas=True))

@@ -104,8 +104,9 @@ class _Merge:
                 lead["is_negative"] = any(frame["is_negative"] for frame in frames)
                 new_frames.append(lead)
             self.added += added
+        behind = max((frame["position"] for frame in self.ours), default=-1) + 1
         for k, frame in enumerate(in_list_order(new_frames)):
-            frame["position"] = len(self.ours) + k
+            frame["position"] = behind + k
         return self._finish(new_frames)
 
     def _incoming(self, frames: list[Row]) -> list[Row]:

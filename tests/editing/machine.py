@@ -299,8 +299,17 @@ class Machine(RuleBasedStateMachine):
         return f"{what} {self.n_names}"
 
     def video(self, k: int) -> tl.Video:
+        """Choose a video: of the labels, or one that is or becomes one of theirs."""
         choices = [*self.model.videos, *VIDEOS]
-        return choices[k % len(choices)]
+        video = choices[k % len(choices)]
+        if self.is_ambiguous(video):
+            return next(one for one in self.model.videos if one.matches(video))
+        return video
+
+    def is_ambiguous(self, video: tl.Video) -> bool:
+        """Tell whether a video of others says what several of ours say."""
+        mine = self.model.there(self.model.videos, video)
+        return mine is None and sum(one.matches(video) for one in self.model.videos) > 1
 
     def new_instance(self, spec: Any, before: list[Any] | None = None) -> tuple[Any, InstanceRow]:
         """Build an instance that is in no frame."""

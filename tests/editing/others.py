@@ -90,11 +90,6 @@ class OtherRules(Machine):
             if any(one["kind"] == kind for one in frame["instances"])
         ]
 
-    def is_ambiguous(self, video: tl.Video) -> bool:
-        """Tell whether a video of others says what several of ours say."""
-        mine = self.model.there(self.model.videos, video)
-        return mine is None and sum(one.matches(video) for one in self.model.videos) > 1
-
     @rule(
         source=st.sampled_from(SOURCES),
         places=st.lists(number, max_size=3),

@@ -72,13 +72,11 @@ class ShownColumn:
     def _look_at(self, chunk: int) -> bool:
         start, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, len(self))
         bits = self._bits(start, stop)
-        if bits is None:
+        if bits is None or _is_full(bits, stop - start):
             return True
         # Looking at all values in order is faster than finding the few that matter.
         told = bits | np.packbits(np.isnan(self._values[start:stop]), bitorder="little")
-        # The last byte has bits for no value; they are 0.
-        last = (1 << (stop - start - 1) % 8 + 1) - 1
-        return int(told[-1]) == last and int(told[:-1].min(initial=255)) == 255
+        return _is_full(told, stop - start)
 
     def _bits(self, start: int, stop: int) -> _Bits | None:
         """Return packed bits, set where a value is shown; None if all are."""
@@ -90,3 +88,9 @@ class ShownColumn:
             seen = packed_bits(visible.buffers()[1], visible.offset + start, n)
             bits = seen if bits is None else bits & seen
         return bits
+
+
+def _is_full(bits: _Bits, n: int) -> bool:
+    """Tell whether the first ``n`` packed bits are set; those after them are 0."""
+    last = (1 << (n - 1) % 8 + 1) - 1
+    return int(bits[-1]) == last and int(bits[:-1].min(initial=255)) == 255

@@ -18,10 +18,10 @@ from benchmarks.measure import median_call
 from benchmarks.report import Bound, Row, at_most, times_limit
 from tabular_labels._types import IntArray
 from tabular_labels.differences import diff_sources
-from tabular_labels.io.manifest import version_path
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_rewrite import compact, rewrite
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
+from tabular_labels.io.project_versions import version_path
 from tabular_labels.io.validate import validate_project
 from tabular_labels.model.edits import EditSet
 from tabular_labels.model.offsets import ranges

@@ -135,7 +135,7 @@ def rows_to_write(snapshot: Snapshot) -> LabelTables | Source:
 
 def project_at(path: PathLike) -> ParquetSource | None:
     """Open the newest version of a Parquet project, None when the path is none."""
-    from tabular_labels.io.manifest import is_project
+    from tabular_labels.io.project_versions import is_project
 
     if not is_project(path):
         return None

@@ -38,7 +38,7 @@ def history(path: PathLike) -> pl.DataFrame:
         >>> tl.history(folder).select("version", "message", "frames").rows()
         [(1, 'begin', 0)]
     """
-    from tabular_labels.io.manifest import read_history
+    from tabular_labels.io.project_versions import read_history
 
     rows = [
         (info.version, info.parent, info.created, info.message, *vars(info.rows).values())

@@ -15,10 +15,10 @@ from polars.testing import assert_frame_equal
 from tabular_labels.errors import FileFormatError, InvariantError
 from tabular_labels.frame_reading import frame_places, make_columns, track_leaders
 from tabular_labels.io import hdf5_records, parquet_tables
-from tabular_labels.io.manifest import publish, read_manifest
 from tabular_labels.io.parquet_files import write_table
 from tabular_labels.io.parquet_scan import open_parquet
 from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import publish, read_manifest
 from tabular_labels.io.slp_scan import open_slp
 from tabular_labels.io.slp_write import write_slp
 from tabular_labels.model.source import Source

@@ -33,7 +33,7 @@ def check_destination(path: Path, form: str, *, overwrite: bool) -> None:
     if form != "parquet":
         require_new(path, overwrite=overwrite)
         return
-    from tabular_labels.io.manifest import is_project
+    from tabular_labels.io.project_versions import is_project
 
     _require_folder(path)
     if not overwrite and is_project(path):

@@ -11,7 +11,7 @@ import polars as pl
 import tabular_labels as tl
 from tabular_labels.cli.output import plain, print_facts, print_rows, size_text
 from tabular_labels.io.detect import detect_format
-from tabular_labels.io.manifest import list_versions
+from tabular_labels.io.project_versions import list_versions
 
 __all__ = ["Summary", "measure", "open_labels", "print_summary", "summarise"]
 

@@ -12,9 +12,9 @@ from tabular_labels.cli.edge import UserError
 from tabular_labels.cli.output import print_line, print_rows, print_table, size_text
 from tabular_labels.differences import diff_sources
 from tabular_labels.io.detect import detect_format
-from tabular_labels.io.manifest import list_versions, read_history
 from tabular_labels.io.parquet_scan import open_parquet
 from tabular_labels.io.parquet_vacuum import Vacuumed
+from tabular_labels.io.project_versions import list_versions, read_history
 from tabular_labels.model.source import Source
 from tabular_labels.queries.diff import Changes
 

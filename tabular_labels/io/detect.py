@@ -14,7 +14,7 @@ import h5py
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError
 from tabular_labels.io.foreign_detect import ForeignFormat, detect_foreign
-from tabular_labels.io.manifest import is_project
+from tabular_labels.io.project_versions import is_project
 
 __all__ = ["Format", "TableForm", "csv_form", "detect_format", "lines_form", "names_of_lines"]
 

@@ -13,10 +13,7 @@ from tabular_labels._types import IntArray
 from tabular_labels.errors import ConflictError, QueryError, Violation
 from tabular_labels.io.atomic import sync_directory
 from tabular_labels.io.delta_tables import DeltaTables, merge_deltas, read_delta
-from tabular_labels.io.manifest import (
-    Delta,
-    list_versions,
-)
+from tabular_labels.io.manifest import Delta
 from tabular_labels.io.parquet_edits import KEY, packed_key
 from tabular_labels.io.parquet_files import (
     new_version,
@@ -26,6 +23,7 @@ from tabular_labels.io.parquet_files import (
 from tabular_labels.io.parquet_rebase import rebase_edits
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.project_files import verify_file
+from tabular_labels.io.project_versions import list_versions
 from tabular_labels.model.checks import check_catalog, require
 from tabular_labels.model.edits import EditSet, check_edits, packed_places
 from tabular_labels.model.offsets import instance_offsets, ranges

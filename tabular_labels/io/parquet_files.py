@@ -11,17 +11,15 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tabular_labels.io.atomic import atomic_path, sync_file
-from tabular_labels.io.manifest import (
-    DataFile,
-    Manifest,
-    VersionInfo,
+from tabular_labels.io.manifest import DataFile, Manifest, VersionInfo
+from tabular_labels.io.parquet_views import render_views
+from tabular_labels.io.project_files import describe_file
+from tabular_labels.io.project_versions import (
     is_published,
     publish,
     record_version,
     version_path,
 )
-from tabular_labels.io.parquet_views import render_views
-from tabular_labels.io.project_files import describe_file
 from tabular_labels.model.source import Counts
 
 __all__ = [

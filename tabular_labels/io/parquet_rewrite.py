@@ -17,14 +17,7 @@ from tabular_labels._types import BoolArray, IntArray, PathLike
 from tabular_labels.errors import ConflictError, SchemaMismatchError
 from tabular_labels.io.atomic import sync_directory
 from tabular_labels.io.disk_rows import disk_table
-from tabular_labels.io.manifest import (
-    LARGE_TABLES,
-    DataFile,
-    Key,
-    Manifest,
-    Shard,
-    list_versions,
-)
+from tabular_labels.io.manifest import LARGE_TABLES, DataFile, Key, Manifest, Shard
 from tabular_labels.io.parquet_edits import KEY, scan_files
 from tabular_labels.io.parquet_files import (
     new_version,
@@ -33,6 +26,7 @@ from tabular_labels.io.parquet_files import (
 )
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.parquet_write import POINTS_PER_SHARD, cut_shards, write_attachments
+from tabular_labels.io.project_versions import list_versions
 from tabular_labels.model.checks import check_catalog, check_structure, require
 from tabular_labels.model.edits import packed_places
 from tabular_labels.model.schema import POINTS, TABLES

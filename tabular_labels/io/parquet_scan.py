@@ -11,7 +11,7 @@ import polars as pl
 
 from tabular_labels._types import IntArray, PathLike
 from tabular_labels.io.disk_rows import memory_rows
-from tabular_labels.io.manifest import Manifest, read_manifest
+from tabular_labels.io.manifest import Manifest
 from tabular_labels.io.manifest_json import require_rules
 from tabular_labels.io.parquet_edits import Edits
 from tabular_labels.io.parquet_frames import StructureReader
@@ -20,6 +20,7 @@ from tabular_labels.io.parquet_points import read_runs, read_windows
 from tabular_labels.io.parquet_structure import EditedRows
 from tabular_labels.io.parquet_tables import EditedScan
 from tabular_labels.io.project_files import check_files
+from tabular_labels.io.project_versions import read_manifest
 from tabular_labels.model.checks import check_points
 from tabular_labels.model.edits import EditSet
 from tabular_labels.model.schema import FRAMES, INSTANCES, POINTS

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tabular_labels._types import PathLike
 from tabular_labels.errors import QueryError
-from tabular_labels.io.manifest import list_versions, read_manifest
+from tabular_labels.io.project_versions import list_versions, read_manifest
 
 __all__ = ["Vacuumed", "vacuum"]
 

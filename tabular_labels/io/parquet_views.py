@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from tabular_labels._types import PathLike
-from tabular_labels.io.manifest import LARGE_TABLES, DataFile, Manifest, read_manifest
+from tabular_labels.io.manifest import LARGE_TABLES, DataFile, Manifest
+from tabular_labels.io.project_versions import read_manifest
 from tabular_labels.model.schema import CATALOG, TABLES, TableSchema
 
 __all__ = ["render_views", "views_sql"]

@@ -24,10 +24,6 @@ from tabular_labels.io.manifest import (
     Manifest,
     NextIds,
     Shard,
-    is_project,
-    list_versions,
-    mark_project,
-    read_manifest,
 )
 from tabular_labels.io.parquet_files import (
     new_version,
@@ -35,6 +31,12 @@ from tabular_labels.io.parquet_files import (
     write_table,
 )
 from tabular_labels.io.project_files import describe_file
+from tabular_labels.io.project_versions import (
+    is_project,
+    list_versions,
+    mark_project,
+    read_manifest,
+)
 from tabular_labels.model.checks import (
     check_catalog,
     check_points,

@@ -14,18 +14,11 @@ import polars as pl
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, InvariantError, Violation
 from tabular_labels.io.disk_rows import disk_table
-from tabular_labels.io.manifest import (
-    LARGE_TABLES,
-    DataFile,
-    Delta,
-    Manifest,
-    Shard,
-    list_versions,
-    read_manifest,
-)
+from tabular_labels.io.manifest import LARGE_TABLES, DataFile, Delta, Manifest, Shard
 from tabular_labels.io.parquet_edits import KEY, Columns, packed_key, scan_files
 from tabular_labels.io.parquet_scan import ParquetSource
 from tabular_labels.io.project_files import verify_file
+from tabular_labels.io.project_versions import list_versions, read_manifest
 from tabular_labels.model.checks import FRAME_IDX_STOP, check_points
 from tabular_labels.model.edits import REPLACED, packed_places
 from tabular_labels.model.offsets import rows_of_ids

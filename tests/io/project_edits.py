@@ -8,16 +8,10 @@ import numpy as np
 import polars as pl
 
 from tabular_labels.io.disk_rows import disk_table
-from tabular_labels.io.manifest import (
-    LARGE_TABLES,
-    Delta,
-    Key,
-    Manifest,
-    publish,
-    read_manifest,
-)
+from tabular_labels.io.manifest import LARGE_TABLES, Delta, Key, Manifest
 from tabular_labels.io.parquet_files import write_table
 from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import publish, read_manifest
 from tabular_labels.model.edits import EditSet
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import Counts

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tabular_labels.io.manifest import list_versions, read_history
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_rewrite import compact
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.parquet_vacuum import vacuum
 from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import list_versions, read_history
 from tabular_labels.io.validate import validate_project
 from tabular_labels.testing.builders import make_tables
 from tests.io.committed import add_frame

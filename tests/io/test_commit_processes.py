@@ -15,15 +15,15 @@ from statistics import median
 import numpy as np
 import pytest
 
-from tabular_labels.io.manifest import (
+from tabular_labels.io.parquet_scan import open_parquet
+from tabular_labels.io.parquet_vacuum import vacuum
+from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import (
     list_versions,
     read_history,
     read_manifest,
     version_path,
 )
-from tabular_labels.io.parquet_scan import open_parquet
-from tabular_labels.io.parquet_vacuum import vacuum
-from tabular_labels.io.parquet_write import write_parquet
 from tabular_labels.io.validate import validate_project
 from tabular_labels.testing.builders import make_tables
 from tests.imports import ROOT

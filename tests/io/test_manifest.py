@@ -16,8 +16,12 @@ from tabular_labels.errors import (
     QueryError,
     UnsafeFileError,
 )
-from tabular_labels.io import manifest as manifest_module
-from tabular_labels.io.manifest import (
+from tabular_labels.io import manifest_document
+from tabular_labels.io.manifest import MIGRATIONS
+from tabular_labels.io.manifest_json import dump, parse
+from tabular_labels.io.parquet_scan import open_parquet
+from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import (
     is_project,
     list_versions,
     publish,
@@ -25,9 +29,6 @@ from tabular_labels.io.manifest import (
     read_manifest,
     version_path,
 )
-from tabular_labels.io.manifest_json import dump, parse
-from tabular_labels.io.parquet_scan import open_parquet
-from tabular_labels.io.parquet_write import write_parquet
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import Attachments, LabelTables
 from tabular_labels.testing.builders import make_tables
@@ -187,9 +188,9 @@ def test_an_older_format_is_migrated_step_by_step(
 ) -> None:
     expected = read_manifest(project)
     change(project, lambda document: document.update(note=document.pop("message")))
-    monkeypatch.setattr(manifest_module, "FORMAT_VERSION", 3)
-    monkeypatch.setitem(manifest_module.MIGRATIONS, 1, lambda old: {**old, "text": old["note"]})
-    monkeypatch.setitem(manifest_module.MIGRATIONS, 2, lambda old: {**old, "message": old["text"]})
+    monkeypatch.setattr(manifest_document, "FORMAT_VERSION", 3)
+    monkeypatch.setitem(MIGRATIONS, 1, lambda old: {**old, "text": old["note"]})
+    monkeypatch.setitem(MIGRATIONS, 2, lambda old: {**old, "message": old["text"]})
     assert read_manifest(project).info == expected.info
 
 

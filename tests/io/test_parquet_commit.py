@@ -9,9 +9,9 @@ import pytest
 
 from tabular_labels.errors import ConflictError, InvariantError, QueryError
 from tabular_labels.io import parquet_parts, parquet_tables
-from tabular_labels.io.manifest import list_versions, read_history
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_scan import open_parquet
+from tabular_labels.io.project_versions import list_versions, read_history
 from tabular_labels.io.validate import validate_project
 from tabular_labels.model.edits import EditSet
 from tabular_labels.model.schema import TABLES

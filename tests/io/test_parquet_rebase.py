@@ -11,10 +11,10 @@ from polars.testing import assert_frame_equal
 
 from tabular_labels.errors import ConflictError
 from tabular_labels.io import parquet_files
-from tabular_labels.io.manifest import publish, read_history
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_rewrite import compact
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
+from tabular_labels.io.project_versions import publish, read_history
 from tabular_labels.io.validate import validate_project
 from tabular_labels.model.schema import NEGATIVE_ANCHORS, SUGGESTIONS, TRACKS
 from tabular_labels.model.tables import Catalog, LabelTables

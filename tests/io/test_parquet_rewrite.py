@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from tabular_labels.errors import ConflictError, InvariantError, SchemaMismatchError
-from tabular_labels.io.manifest import list_versions
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_rewrite import compact, rewrite
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
+from tabular_labels.io.project_versions import list_versions
 from tabular_labels.io.validate import validate_project
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tabular_labels.errors import FileFormatError, QueryError
-from tabular_labels.io.manifest import list_versions, read_history, version_path
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_rewrite import compact
 from tabular_labels.io.parquet_scan import open_parquet
 from tabular_labels.io.parquet_vacuum import vacuum
+from tabular_labels.io.project_versions import list_versions, read_history, version_path
 from tabular_labels.io.validate import validate_project
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.testing.builders import make_tables

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tabular_labels.io.manifest import read_manifest, version_path
 from tabular_labels.io.parquet_scan import open_parquet
 from tabular_labels.io.parquet_views import render_views, views_sql
 from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import read_manifest, version_path
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.testing.builders import make_tables

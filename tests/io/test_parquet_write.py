@@ -19,11 +19,11 @@ from tabular_labels.errors import (
     QueryError,
     TabularLabelsError,
 )
-from tabular_labels.io import manifest, parquet_files
-from tabular_labels.io.manifest import list_versions, read_manifest, version_path
+from tabular_labels.io import parquet_files, project_versions
 from tabular_labels.io.parquet_files import ROW_GROUP_ROWS
 from tabular_labels.io.parquet_scan import open_parquet, project_files, read_parquet
 from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import list_versions, read_manifest, version_path
 from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables
@@ -108,7 +108,7 @@ def test_the_number_of_a_removed_version_is_used_again(tables: LabelTables, tmp_
     write_parquet(tables, path, overwrite=True, message="removed")
     version_path(path, 2).unlink()
     write_parquet(tables, path, overwrite=True, message="again")
-    assert [info.message for info in manifest.read_history(path)] == ["", "again"]
+    assert [info.message for info in project_versions.read_history(path)] == ["", "again"]
 
 
 def fail(*_: object, **__: object) -> NoReturn:
@@ -172,7 +172,7 @@ def test_a_failure_after_publishing_keeps_the_version(
     tables: LabelTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def publish_and_stop(*arguments: Any) -> NoReturn:
-        manifest.publish(*arguments)
+        project_versions.publish(*arguments)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parquet_files, "publish", publish_and_stop)

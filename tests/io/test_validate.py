@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from tabular_labels.errors import ChecksumError, FileFormatError, Violation
-from tabular_labels.io.manifest import Manifest, publish, read_manifest, version_path
+from tabular_labels.io.manifest import Manifest
 from tabular_labels.io.parquet_files import write_table
 from tabular_labels.io.parquet_scan import open_parquet, read_parquet
 from tabular_labels.io.parquet_write import write_parquet
+from tabular_labels.io.project_versions import publish, read_manifest, version_path
 from tabular_labels.io.validate import validate_project
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.testing.builders import make_tables

@@ -1,7 +1,7 @@
 """Read the classic programs' JSON as data: ``.json``, ``.json.zip``, or its text.
 
 Nothing in such a file is imported or called: tags of ``jsonpickle`` are understood where
-skeletons have them (`skeleton_json`), and refused among the labels.
+skeletons have them (`skeleton_tags`), and refused among the labels.
 """
 
 from __future__ import annotations

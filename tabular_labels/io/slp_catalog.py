@@ -27,7 +27,8 @@ from tabular_labels.hdf5.guard import (
     translated,
 )
 from tabular_labels.io.hdf5_records import FileState
-from tabular_labels.io.skeleton_json import SkeletonFacts, parse_skeletons
+from tabular_labels.io.skeleton_json import SkeletonFacts
+from tabular_labels.io.skeleton_parse import parse_skeletons
 from tabular_labels.io.slp_layout import (
     LARGEST_FRAME_IDX,
     METADATA_KEYS,

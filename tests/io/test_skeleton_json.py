@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular_labels.errors import FileFormatError, UnsafeFileError
-from tabular_labels.io.skeleton_json import (
-    SkeletonFacts,
-    dump_skeleton,
-    dump_skeletons,
-    parse_skeleton,
-    parse_skeletons,
-)
+from tabular_labels.io.skeleton_json import SkeletonFacts, dump_skeleton, dump_skeletons
+from tabular_labels.io.skeleton_parse import parse_skeleton, parse_skeletons
 from tests.io.slp_cases import BODY, SYMMETRY
 
 NODES = [{"name": name, "weight": 1.0} for name in "abcd"]

@@ -25,7 +25,8 @@ from tabular_labels.io.slp_layout import (
     PRED_POINTS,
 )
 from tabular_labels.io.slp_points import PointTable, read_points
-from tabular_labels.io.slp_structure import Known, read_structure
+from tabular_labels.io.slp_references import Known
+from tabular_labels.io.slp_structure import read_structure
 from tabular_labels.io.slp_videos import embedded_numbers
 from tabular_labels.model.checks import check_catalog, require
 from tabular_labels.model.schema import POINTS as POINT_SCHEMA

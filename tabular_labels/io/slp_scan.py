@@ -21,6 +21,7 @@ from tabular_labels.io.hdf5_extents import Extents
 from tabular_labels.io.hdf5_find import find_records
 from tabular_labels.io.hdf5_records import FileState, Records
 from tabular_labels.io.slp_catalog import Header, read_header
+from tabular_labels.io.slp_frames import read_frames, read_ranges
 from tabular_labels.io.slp_layout import (
     FRAMES,
     INSTANCES,
@@ -32,13 +33,8 @@ from tabular_labels.io.slp_layout import (
 )
 from tabular_labels.io.slp_pieces import read_pieces
 from tabular_labels.io.slp_points import PointTable, read_points
-from tabular_labels.io.slp_structure import (
-    Known,
-    Leftovers,
-    read_frames,
-    read_ranges,
-    read_structure,
-)
+from tabular_labels.io.slp_references import Known
+from tabular_labels.io.slp_structure import Leftovers, read_structure
 from tabular_labels.io.slp_videos import embedded_numbers, video_table
 from tabular_labels.io.video_search import VideoSearch, apply_video_search
 from tabular_labels.model import schema

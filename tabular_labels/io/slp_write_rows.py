@@ -16,7 +16,7 @@ from tabular_labels.io.hdf5_records import BLOCK
 from tabular_labels.io.metadata_json import video_rows
 from tabular_labels.io.slp_layout import FRAMES, INSTANCES, NEGATIVE_FRAMES
 from tabular_labels.io.slp_order import FileOrder
-from tabular_labels.io.slp_structure import resolve_videos
+from tabular_labels.io.slp_references import resolve_videos
 from tabular_labels.io.slp_tables import NewFile
 from tabular_labels.io.slp_videos import embedded_numbers
 from tabular_labels.model.offsets import IdRows, rows_of_ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -15,7 +16,7 @@ import polars as pl
 import tabular_labels as tl
 from benchmarks import peers
 from benchmarks.bench import Bench, Way
-from benchmarks.files import Files
+from benchmarks.files import Files, remove
 from benchmarks.measure import fresh_process
 from benchmarks.report import Bound, Row, at_most, times_limit
 
@@ -324,5 +325,14 @@ def _memory(bench: Bench) -> None:
     bench.files.forget()
     answer = fresh_process("benchmarks.probes", "edits", str(path), str(_calls(bench)))
     bench.check("edits in a process of their own", answer["answer"], _calls(bench))
-    row = Row("scanned: edits, peak of memory", answer["resident"], "B")
-    bench.add(row, [Bound("< 500 MB", lambda row: row.ours < 500e6, "L")])
+    most = Bound("< 500 MB", lambda row: row.ours < 500e6, "L")
+    bench.add(Row("scanned: edits, peak of memory", answer["resident"], "B"), [most])
+    for level in ("points", "tracks", "instances"):
+        copy = bench.files.scratch(".parquet")
+        shutil.copytree(path, copy)
+        answer = fresh_process("benchmarks.probes", "bulk", str(copy), level)
+        n, version = answer["answer"]
+        bench.check(f"bulk edit of {level} is committed", (n > 0, version), (True, 2))
+        row = Row(f"scanned: bulk edit of {level} and commit, peak", answer["resident"], "B")
+        bench.add(row, [most])
+        remove(copy)

@@ -86,6 +86,24 @@ def edits(path: str, count: str) -> dict[str, Any]:
     return {"answer": len(places), "resident": _peak()}
 
 
+def bulk(path: str, level: str) -> dict[str, Any]:
+    """Scan a project, edit one frame in twenty by a query, commit that."""
+    import polars as pl
+
+    import tabular_labels as tl
+
+    labels = tl.scan_parquet(path)
+    here = pl.col("frame_idx") % 20 == 0
+    if level == "points":
+        n = labels.update(points={"x": pl.col("x") + 1}, where=here & (pl.col("node_id") == 0))
+    elif level == "tracks":
+        n = labels.update(instances={"track": None}, where=here)
+    else:
+        n = labels.remove(where=here & (pl.col("instance_idx") == 0), level="instances")
+    labels.commit("bulk")
+    return {"answer": [n, labels.version], "resident": _peak()}
+
+
 def merge(base: str, new: str, out: str) -> dict[str, Any]:
     """Merge two Parquet projects into a third."""
     import tabular_labels as tl
@@ -141,6 +159,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "structure": structure,
     "split": split,
     "edits": edits,
+    "bulk": bulk,
     "merge": merge,
     "write": write,
 }

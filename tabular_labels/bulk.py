@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.editing import remove_frame, remove_instance
 from tabular_labels.model.edits import packed_places
-from tabular_labels.model.offsets import ranges
+from tabular_labels.model.offsets import counts_from_zero, ranges, rows_of_mask
 from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import frame_rows
 from tabular_labels.queries.select import kept_instances, select_instances
@@ -25,7 +25,7 @@ __all__ = [
     "reorder_frames",
     "replace_frames",
     "replace_instances",
-    "replace_points",
+    "set_points",
 ]
 
 # Up to this many rows are edited one by one, at 10 to 20 microseconds each.
@@ -58,16 +58,16 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
     rebased = Folded(
         folded.snapshot.restricted(made),
         _kept_handles(folded.frames, kept_frames),
-        _kept_handles(folded.instances, kept),
+        _shared_handles(folded, made) or _kept_handles(folded.instances, kept),
     )
-    of_frames = ~kept_frames
-    before, after = (np.diff(each.instance_offsets) for each in (structure, made))
-    of_frames[kept_frames] = before[kept_frames] != after
+    gone, of_frames = rows_of_mask(~kept), ~kept_frames
+    of_frames[frame_rows(structure, gone)] = True
     # Instances that were made from what is gone are no longer linked to it.
-    linked = folded.snapshot.rows_linked_to(np.flatnonzero(~kept))
-    of_frames[frame_rows(structure, linked)] = True
+    of_frames[frame_rows(structure, folded.snapshot.rows_linked_to(gone))] = True
+    places = _places(structure, of_frames)
+    del structure
     with store.step():
-        store.rebase(rebased, _places(structure, of_frames))
+        store.rebase(rebased, places, keep_read=False)
     return sum(lost)
 
 
@@ -95,8 +95,19 @@ def _without_repeats(numbers: IntArray) -> IntArray:
 def _kept_handles(handles: Handles, kept: BoolArray) -> Handles:
     if bool(kept.all()):
         return handles
-    rows = np.flatnonzero(kept)
-    return Handles(np.asarray(handles.of(rows), np.int64), len(rows))
+    rows = rows_of_mask(kept)
+    return Handles(np.asarray(handles.of(rows)), len(rows))
+
+
+def _shared_handles(folded: Folded, made: Structure) -> Handles | None:
+    """Return the keys of the instances that are left, if these are their handles."""
+    before, after = (
+        each.instances["instance_id"].to_numpy() for each in (folded.snapshot.structure, made)
+    )
+    is_plain = folded.instances.of_rows is None and 0 < len(before) < 2**31
+    if not is_plain or not counts_from_zero(before):
+        return None
+    return Handles(after.view(np.int32), len(after))
 
 
 def _remove_singly(store: Store, folded: Folded, frames: BoolArray, instances: BoolArray) -> None:
@@ -181,15 +192,12 @@ def _moved(
     counts = np.diff(structure.instance_offsets)
     starts = structure.instance_offsets[:-1][order]
     rows = ranges(starts, counts[order])
-    points = (
-        structure.point_offsets[:-1] if structure.point_start is None else structure.point_start
-    )
     made = Structure(
         frames[order],
         structure.instances[rows],
         structure.n_nodes,
         None if structure.part is None else structure.part[rows],
-        points[rows],
+        structure.point_starts(rows),
     )
     moved = Folded(
         folded.snapshot,
@@ -232,17 +240,18 @@ def replace_frames(store: Store, frames: pl.DataFrame, rows: IntArray) -> None:
         store.rebase(Folded(snapshot, folded.frames, folded.instances), _places(old, rows))
 
 
-def replace_points(store: Store, rows: IntArray, points: pl.DataFrame) -> None:
-    """Give some instances of the snapshot of now other points.
+def set_points(store: Store, points: IntArray, values: Mapping[str, pl.Series]) -> None:
+    """Give some points of the snapshot of now other values.
 
     Args:
         store: The labels' rows.
-        rows: Instance rows, ascending.
-        points: In-memory columns of all their points, in order.
+        points: Rows of points, ascending.
+        values: By column the value of each.
     """
     folded = store.folded
     structure = folded.snapshot.structure
-    places = _places(structure, frame_rows(structure, rows))
+    instances = _without_repeats(structure.instances_of_points(points))
+    places = _places(structure, frame_rows(structure, instances))
     with store.step():
-        snapshot = folded.snapshot.with_points(rows, points)
+        snapshot = folded.snapshot.with_point_values(points, values)
         store.rebase(Folded(snapshot, folded.frames, folded.instances), places)

@@ -119,12 +119,13 @@ class LabelsBulk(LabelsEdit):
         store = self._store
         chosen = chosen_rows(store.snapshot, level, where)
         if level == "points":
-            set_rows(store, "points", {"x": None, "y": None}, np.flatnonzero(chosen))
-        elif level == "frames":
-            keep_rows(store, ~chosen, None)
-        else:
-            keep_rows(store, None, ~chosen)
-        return int(chosen.sum())
+            set_rows(store, "points", {"x": None, "y": None}, chosen)
+            return len(chosen)
+        kept = np.ones(getattr(store.snapshot.counts, level), np.bool_)
+        kept[chosen] = False
+        masks = (kept, None) if level == "frames" else (None, kept)
+        keep_rows(store, *masks)
+        return len(chosen)
 
     # The classic names
 

@@ -77,6 +77,7 @@ class LabelsCore:
 
     def _use_store(self, store: Store) -> None:
         self._store_made = store
+        self._opened = self._opened.unread()  # the store holds what was read
         for reference in self._glimpses:
             glimpse = reference()
             if glimpse is not None:

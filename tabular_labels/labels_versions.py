@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from tabular_labels.differences import StateAt, changed_at, diff_at, diff_version, read_at, state_of
 from tabular_labels.errors import NoProjectError
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.labels_tables import LabelsTables, ProjectTables
-from tabular_labels.model.edits import packed_places
-from tabular_labels.model.source import MemorySource, Source
+from tabular_labels.model.edits import packed_places, rows_at
+from tabular_labels.model.source import Source
 from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.diff import Changes, changed_places, find_changes
-from tabular_labels.queries.state import SharedPoints, State
-from tabular_labels.store.derived import DerivedSource, same_points
 from tabular_labels.store.edit_set import edit_set
-from tabular_labels.store.edits_between import edits_between, rows_at
+from tabular_labels.store.edits_between import edits_between
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
 
@@ -44,7 +44,8 @@ class LabelsVersions(LabelsTables):
         """Commit to this version of a project from now on: the rows of now are its rows."""
         self._project = project
         store = self._store_made
-        self._committed = self._opened if store is None else store.snapshot_if_made
+        made = self._opened if store is None else store.snapshot_if_made
+        self._committed = None if made is None else made.unread()
         self._committed_catalog = self._catalog
         if store is not None:
             self._watch(store, project)
@@ -149,14 +150,25 @@ class LabelsVersions(LabelsTables):
             known = store.base.structure if self._same_shards(store, project) else None
             return append_delta(project, edits, message=message, rebase=rebase, structure=known)
         # What was committed last is on the disk, if not in memory.
-        committed, now = self._committed or Snapshot(project), self._snapshot
-        changed = changed_places(_state(committed), _state(now), self._touched_places(store))
+        now, touched = self._snapshot, self._touched_places(store)
+        before, after = self._committed_at(project), state_of(now)
+        if touched is None:
+            changed = changed_places(state_of(self._committed or Snapshot(project)), after)
+        else:
+            changed = changed_at(before, after.at, touched)
         if has_nodes and _fits_delta(now, changed):
-            edits = edits_between(committed, now, changed)
+            edits = edits_between(before(changed).structure, now, changed)
             return append_delta(project, edits, message=message, rebase=rebase)
         from tabular_labels.io.parquet_rewrite import rewrite
 
         return rewrite(project, now.source, changed, message=message)
+
+    def _committed_at(self, project: ParquetSource) -> StateAt:
+        """Return how to look up rows as they were committed last."""
+        committed = self._committed
+        if committed is not None and committed.has_structure:
+            return state_of(committed).at
+        return partial(read_at, project)
 
     @staticmethod
     def _same_shards(store: Store, project: ParquetSource) -> bool:
@@ -210,25 +222,24 @@ class LabelsVersions(LabelsTables):
             >>> labels.diff(before)["frames"].removed["frame_idx"].to_list()
             [0]
         """
-        places = None
-        project, store = self._project, self._store
+        now = self._snapshot
         if isinstance(other, LabelsCore):
-            old = _state(other._snapshot)
-        elif project is None:
+            return find_changes(state_of(other._snapshot), state_of(now), by_content=by_content)
+        project = self._project
+        if project is None:
             raise NoProjectError
-        elif other == project.manifest.info.version:
-            # What was committed last is there already, and what was touched since is known.
-            old, places = _state(self._committed or Snapshot(project)), self._touched_places(store)
-        else:
-            from tabular_labels.io.parquet_scan import open_parquet
+        touched = None if by_content else self._touched_places(self._store)
+        if other == project.manifest.info.version:
+            if touched is not None:
+                return diff_at(self._committed_at(project), state_of(now).at, touched)
+            old = state_of(self._committed or Snapshot(project))
+            return find_changes(old, state_of(now), by_content=by_content)
+        from tabular_labels.io.parquet_scan import open_parquet
 
-            old = _state(Snapshot(open_parquet(project.path, version=other)))
-        new = _state(self._snapshot)
-        return find_changes(old, new, None if by_content else places, by_content=by_content)
-
-
-def _state(snapshot: Snapshot) -> State:
-    return State.of(snapshot.source, snapshot.structure, _shared_points(snapshot.source))
+        version = open_parquet(project.path, version=other)
+        if touched is not None:
+            return diff_version(version, project, now, touched)
+        return find_changes(state_of(Snapshot(version)), state_of(now), by_content=by_content)
 
 
 def _has_nodes_of(project: ParquetSource, catalog: Catalog) -> bool:
@@ -242,18 +253,5 @@ def _fits_delta(snapshot: Snapshot, changed: pl.DataFrame) -> bool:
     """Tell whether a delta does, or so much changed that shards are better written anew."""
     if changed.height > max(snapshot.n_frames * MOST_IN_DELTA, FEW_IN_DELTA):
         return False
-    _, rows = rows_at(snapshot, packed_places(changed.filter("points")))
+    _, rows = rows_at(snapshot.structure, packed_places(changed.filter("points")))
     return len(rows) <= max(snapshot.counts.instances * MOST_IN_DELTA, FEW_IN_DELTA)
-
-
-def _shared_points(source: Source) -> SharedPoints | None:
-    """Say which points of a scan are known to be those of another scan."""
-    beside = same_points(source)
-    root = source if beside is None else beside.parent
-    if isinstance(root, MemorySource | DerivedSource):
-        return None
-    manifest = getattr(root, "manifest", None)
-    if manifest is None:
-        return SharedPoints(id(root), 2**48)
-    files = tuple(shard.points.path for shard in manifest.shards)
-    return SharedPoints(files, sum(shard.points.rows for shard in manifest.shards))

@@ -97,20 +97,34 @@ class LevelReader:
         Raises:
             QueryError: The predicate is not one boolean over the columns of the level.
         """
+        return np.concatenate([*self._masks(predicate, score_columns)])
+
+    def choose(self, predicate: pl.Expr, score_columns: Collection[str] | None = None) -> IntArray:
+        """Return the rows that a predicate keeps, ascending; see `judge`.
+
+        Where few are kept that takes much less memory than a mask.
+        """
+        found, start = [], 0
+        for mask in self._masks(predicate, score_columns):
+            found.append(np.flatnonzero(mask) + start)
+            start += len(mask)
+        return np.concatenate(found)
+
+    def _masks(
+        self, predicate: pl.Expr, score_columns: Collection[str] | None
+    ) -> Iterator[BoolArray]:
+        """Judge the rows, chunk by chunk; there is always one chunk."""
         schema = self.schema()
         used = used_columns(predicate, schema) or ["frame_idx"]
-        if not is_by_row(predicate, schema):
-            return keep_mask(self.whole(used), predicate, score_columns)
-        if self._level == "points" and {*used} <= _OF_INSTANCE:
-            parts = (self._instances(used, rows) for rows in self.chunks())
-            counts = np.diff(self._snapshot.structure.point_offsets)
+        if not is_by_row(predicate, schema) or not self._n_rows():
+            yield keep_mask(self.whole(used), predicate, score_columns)
+        elif self._level == "points" and {*used} <= _OF_INSTANCE:
+            for rows in self.chunks():
+                mask = keep_mask(self._instances(used, rows), predicate, score_columns)
+                yield np.repeat(mask, self._snapshot.structure.point_counts(rows))
         else:
-            parts, counts = (self.read(used, rows) for rows in self.chunks()), None
-        masks = [keep_mask(part, predicate, score_columns) for part in parts]
-        if not masks:
-            return keep_mask(self.whole(used), predicate, score_columns)
-        mask: BoolArray = np.concatenate(masks)
-        return mask if counts is None else np.repeat(mask, counts)
+            for rows in self.chunks():
+                yield keep_mask(self.read(used, rows), predicate, score_columns)
 
     def chunks(self) -> Iterator[slice]:
         """Cut the level's rows (frames or instances) into pieces of bounded size."""

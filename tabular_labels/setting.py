@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import BoolArray, IntArray, Level
-from tabular_labels.bulk import replace_frames, replace_instances, replace_points
+from tabular_labels._types import IntArray, Level
+from tabular_labels.bulk import replace_frames, replace_instances, set_points
 from tabular_labels.errors import QueryError, UnknownTrackError
 from tabular_labels.levels import LevelReader
 from tabular_labels.model.buffers import key_values
 from tabular_labels.model.offsets import offsets_of_counts
-from tabular_labels.model.tables import Structure
 from tabular_labels.model.track import Track
 from tabular_labels.queries.filter import used_columns
 from tabular_labels.store.catalog_edits import track_key
@@ -23,6 +23,8 @@ from tabular_labels.store.store import Store
 from tabular_labels.tracking import with_tracks
 
 __all__ = ["SETTABLE", "chosen_rows", "set_rows", "set_values"]
+
+_AT_ONCE = 16_384  # instances
 
 SETTABLE: dict[Level, dict[str, Any]] = {
     "frames": {"is_negative": pl.Boolean},
@@ -43,22 +45,22 @@ SETTABLE: dict[Level, dict[str, Any]] = {
 """Columns that `Labels.update` sets, with their dtypes."""
 
 
-def chosen_rows(snapshot: Snapshot, level: Level, where: object) -> BoolArray:
-    """Tell for which rows of a level a predicate is true; null is not.
+def chosen_rows(snapshot: Snapshot, level: Level, where: object) -> IntArray:
+    """Return the rows of a level for which a predicate is true, ascending; null is not.
 
     Raises:
         QueryError: It is no boolean expression over the level's columns.
     """
     counts = snapshot.counts
     if where is None:
-        return np.ones(getattr(counts, level), np.bool_)
+        return np.arange(getattr(counts, level))
     if not isinstance(where, pl.Expr):
         message = (
             f"found the predicate {where!r}, expected a polars expression. "
             'Write, for example, pl.col("score") < 0.3.'
         )
         raise QueryError(message)
-    return LevelReader(snapshot, level).judge(where, ())
+    return LevelReader(snapshot, level).choose(where, ())
 
 
 def set_values(store: Store, level: Level, values: Mapping[str, Any], where: pl.Expr | None) -> int:
@@ -73,7 +75,7 @@ def set_values(store: Store, level: Level, values: Mapping[str, Any], where: pl.
     if "track" in values and "track_id" in values:
         message = "found both track and track_id, expected one of them. Leave one out."
         raise QueryError(message)
-    rows = np.flatnonzero(chosen_rows(store.snapshot, level, where))
+    rows = chosen_rows(store.snapshot, level, where)
     set_rows(store, level, values, rows)
     return len(rows)
 
@@ -135,23 +137,19 @@ def _read_rows(
         return reader.whole(used)[rows]
     if level == "instances":
         return reader.read(used, rows)
-    touched, at = _instances_of(snapshot.structure, rows)
-    return reader.read(used, touched)[at]
-
-
-def _instances_of(structure: Structure, points: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the instances that points are of, and where the points stand among all of theirs.
-
-    Args:
-        structure: Frames and instances in canonical order.
-        points: Rows of points, ascending.
-    """
-    offsets = structure.point_offsets
-    instance = np.searchsorted(offsets, points, side="right") - 1
-    is_first = np.diff(instance, prepend=-1) > 0
-    touched = instance[is_first]
-    starts = offsets_of_counts(np.diff(offsets)[touched])[:-1]
-    return touched, (starts - offsets[touched])[np.cumsum(is_first) - 1] + points
+    structure = snapshot.structure
+    # All points of an instance are read, so that some instances at a time are in memory.
+    of = structure.instances_of_points(rows)
+    touched = np.flatnonzero(np.diff(of, prepend=-1) > 0)
+    tables = []
+    for some in pairwise([*touched[::_AT_ONCE].tolist(), len(rows)]):
+        mine = touched[slice(*np.searchsorted(touched, some))]
+        instances, points = of[mine], rows[slice(*some)]
+        starts = offsets_of_counts(structure.point_counts(instances))[:-1]
+        shift = starts - structure.first_points(instances)
+        at = np.repeat(shift, np.diff(mine, append=some[1])) + points
+        tables.append(reader.read(used, instances)[at])
+    return pl.concat(tables)
 
 
 def _track_keys(store: Store, value: Any, rows: IntArray) -> pl.Series:
@@ -202,12 +200,6 @@ def _set_instances(store: Store, rows: IntArray, values: dict[str, pl.Series]) -
     replace_instances(store, instances.with_columns(_scattered(instances, rows, values)), rows)
 
 
-def _set_points(store: Store, rows: IntArray, values: dict[str, pl.Series]) -> None:
-    touched, at = _instances_of(store.snapshot.structure, rows)
-    points = store.snapshot.read_points(("x", "y", "visible", "complete", "score"), touched)
-    replace_points(store, touched, points.with_columns(_scattered(points, at, values)))
-
-
 def _scattered(
     table: pl.DataFrame, rows: IntArray, values: dict[str, pl.Series]
 ) -> list[pl.Series]:
@@ -223,5 +215,5 @@ def _scattered(
 _APPLY: dict[Level, Any] = {
     "frames": _set_frames,
     "instances": _set_instances,
-    "points": _set_points,
+    "points": set_points,
 }

@@ -136,7 +136,7 @@ class TableStream:
         """Cut the frames so that no piece has many more rows than intended."""
         structure = self.snapshot.structure
         offsets = structure.instance_offsets
-        weight = {"points": structure.point_offsets[offsets], "instances": offsets}
+        weight = {"points": structure.first_points(offsets), "instances": offsets}
         until = weight.get(self.level, np.arange(structure.frames.height + 1))
         # Wide rows weigh as much as the points in them.
         limit = _ROWS_AT_ONCE if self.level == "points" else _ROWS_AT_ONCE // 10

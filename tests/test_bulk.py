@@ -1,5 +1,6 @@
 """Edits by query say the same as the same edits made row by row."""
 
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ import tabular_labels as tl
 from tabular_labels.errors import AmbiguousVideoError, QueryError, UnknownTrackError
 from tabular_labels.model.checks import check_tables
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.store.derived import DerivedSource
 from tabular_labels.testing.builders import make_tables
 from tabular_labels.testing.strategies import label_tables
 
@@ -302,3 +304,56 @@ def test_videos_of_other_labels_are_known_by_what_they_say() -> None:
     assert labels.remove_predictions(tl.Labels()) == 0
     with pytest.raises(TypeError, match="new_labels: found str"):
         labels.remove_user_instances("other.slp")  # type: ignore[arg-type]  # that is the test
+
+
+def test_points_are_set_again_and_again_above_other_edits(labels: tl.Labels) -> None:
+    """Values stand above points that stay where they are, whatever happens around them."""
+    once = labels.to_polars("points")
+    first = labels.update(points={"x": pl.col("x") + 1}, where=pl.col("node_id") == 1)
+    labels[4][0][1] = (7.0, 8.0)
+    second = labels.update(points={"x": 2.5, "score": None}, where=pl.col("frame_idx") < 4)
+    before = labels.to_polars("points")
+    labels.remove(where=pl.col("instance_idx") == 0, level="instances")
+    labels.update(points={"visible": False}, where=pl.col("x") > 5)
+    key = ["instance_id", "node_id"]
+    kept = before.join(labels.to_polars("instances"), on="instance_id", how="semi")
+    found = labels.to_polars("points")
+    assert_frame_equal(found.select(*key, "x", "y", "score"), kept.select(*key, "x", "y", "score"))
+    hidden = kept["x"].fill_null(0) > 5
+    assert_frame_equal(found["visible"].to_frame(), (kept["visible"] & ~hidden).to_frame())
+    assert is_sound(labels)
+    labels.undo(), labels.undo()
+    assert_frame_equal(labels.to_polars("points"), before)
+    labels.undo(), labels.undo(), labels.undo()
+    assert_frame_equal(labels.to_polars("points"), once)
+    assert min(first, second) > 0
+
+
+def test_setting_a_point_by_query_holds_what_was_set_and_nothing_else(tmp_path: Path) -> None:
+    labels = scanned_parquet(make_tables(50, n_nodes=4, seed=1), tmp_path)
+    labels.update(points={"x": 1.0}, where=pl.col("node_id") == 2)
+    source = labels._snapshot.source
+    assert isinstance(source, DerivedSource)
+    assert source.extra.is_empty()
+    assert source.structure.point_start is None
+
+
+def test_few_points_set_in_memory_leave_the_others_where_they_are() -> None:
+    labels = in_memory(make_tables(400, n_nodes=4, n_skeletons=2, seed=1), Path())
+    before = labels.to_polars("points")
+    assert labels.update(points={"x": pl.col("y")}, where=pl.col("frame_idx") == 7) > 0
+    expected = before.with_columns(x=pl.when(frame_idx=7).then("y").otherwise("x"))
+    assert_frame_equal(labels.to_polars("points"), expected)
+    assert is_sound(labels)
+    assert labels._snapshot.tables().points.n_chunks() > 1  # slices of what was there
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_reads_points_that_were_set_by_query(labels: tl.Labels) -> None:
+    labels.update(points={"x": 7.5, "visible": True}, where=pl.col("frame_idx") >= 0)
+    assert labels[0][0][0].x == 7.5
+    child = os.fork()
+    if child == 0:
+        point = labels[len(labels) - 1][0][0]
+        os._exit(0 if point.x == 7.5 and point.visible else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -10,13 +10,25 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tabular_labels as tl
+from tabular_labels import differences, setting
 from tabular_labels._types import Level
 from tabular_labels.errors import ConflictError, NoProjectError, QueryError, StaleViewError
+from tabular_labels.io import delta_tables
 from tabular_labels.model.checks import check_tables
+from tabular_labels.queries import diff
 from tabular_labels.testing.builders import make_tables
 
 Open = Callable[[Path], tl.Labels]
 LEVELS = get_args(Level)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare and write a few rows at a time, so that there are many pieces."""
+    monkeypatch.setattr(differences, "_AT_ONCE", 5)
+    monkeypatch.setattr(diff, "_CHUNK", 3)
+    monkeypatch.setattr(delta_tables, "_INSTANCES_AT_ONCE", 4)
+    monkeypatch.setattr(setting, "_AT_ONCE", 3)
 
 
 def state(labels: tl.Labels) -> tuple[bool, int | None]:

@@ -117,7 +117,7 @@ class _Writer:
         if not len(order):
             return
         # A frame counts as a point of its own, so that empty ones do not gather.
-        size = np.diff(structure.point_offsets[structure.instance_offsets])[order] + 1
+        size = np.diff(structure.first_points(structure.instance_offsets))[order] + 1
         number = (np.cumsum(size) - 1) // _POINTS_AT_ONCE
         yield from np.split(order, np.flatnonzero(np.diff(number)) + 1)
 

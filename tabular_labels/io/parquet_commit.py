@@ -18,7 +18,7 @@ from tabular_labels.io.parquet_edits import KEY, packed_key
 from tabular_labels.io.parquet_files import (
     new_version,
     next_version,
-    write_table,
+    write_pieces,
 )
 from tabular_labels.io.parquet_rebase import rebase_edits
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
@@ -219,6 +219,6 @@ def _write_delta(root: Path, tables: DeltaTables, commits: int, created: list[Pa
     for name in ("frames", "instances", "points", "replaced"):
         path = root / "edits" / f"{name}-{token}.parquet"
         created.append(path)
-        files[name] = write_table(tables.table(name), path)
+        files[name] = write_pieces(tables.pieces(name), path)
     places = tables.replaced.select(KEY)
     return Delta(places.row(0), places.row(-1), **files, commits=commits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +28,7 @@ __all__ = [
     "NewVersion",
     "new_version",
     "next_version",
+    "write_pieces",
     "write_table",
 ]
 
@@ -105,19 +107,29 @@ def write_table(table: pl.DataFrame, file: Path) -> DataFile:
     Returns:
         The manifest's entry.
     """
+    return write_pieces(iter([table]), file)
+
+
+def write_pieces(pieces: Iterator[pl.DataFrame], file: Path) -> DataFile:
+    """Write a file as `write_table` does, of tables that follow each other; one at least."""
+    table = next(pieces)
+    n_rows = 0
     encoding = {column: _encoding(dtype) for column, dtype in table.schema.items()}
-    pq.write_table(
-        table.to_arrow(),
+    first = table.to_arrow()
+    with pq.ParquetWriter(
         file,
-        row_group_size=ROW_GROUP_ROWS,
+        first.schema,
         compression="zstd",
         compression_level=3,
         # A dictionary silently overrides the encoding of its column.
         use_dictionary=[column for column, code in encoding.items() if code is None],
         column_encoding={column: code for column, code in encoding.items() if code},
-    )
+    ) as writer:
+        for piece in chain([first], (each.to_arrow() for each in pieces)):
+            writer.write_table(piece, row_group_size=ROW_GROUP_ROWS)
+            n_rows += piece.num_rows
     sync_file(file)
-    return describe_file(file, file.parent.parent, table.height)
+    return describe_file(file, file.parent.parent, n_rows)
 
 
 def _encoding(dtype: pl.DataType) -> str | None:

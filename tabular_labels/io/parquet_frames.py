@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from tabular_labels._types import IntArray
 from tabular_labels.io.disk_rows import memory_rows, nan_backed
 from tabular_labels.io.manifest_json import require_rules
+from tabular_labels.io.parquet_columns import read_columns
 from tabular_labels.io.parquet_parts import ProjectParts
 from tabular_labels.io.parquet_structure import (
     DeltaRows,
@@ -19,10 +21,10 @@ from tabular_labels.io.parquet_structure import (
     patch_structure,
 )
 from tabular_labels.model.checks import check_structure
-from tabular_labels.model.edits import packed_places
-from tabular_labels.model.offsets import offsets_of_counts, ranges
+from tabular_labels.model.edits import packed_places, rows_at
+from tabular_labels.model.offsets import offsets_of_counts
 from tabular_labels.model.schema import TABLES
-from tabular_labels.model.tables import Structure
+from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
 __all__ = ["StructureReader"]
 
@@ -51,8 +53,7 @@ class StructureReader:
         if base is None:
             with parts.reading([file for shard in shards for file in shard.files()[:2]]):
                 frames, instances = (
-                    _by_column(memory_rows(parts.plan_shards(shards, name), name), name)
-                    for name in ("frames", "instances")
+                    read_columns(parts, shards, name) for name in ("frames", "instances")
                 )
             base = Structure(frames, instances, parts.catalog.n_nodes)
             if not parts.n_deltas:
@@ -63,33 +64,31 @@ class StructureReader:
     def read_places(self, places: pl.DataFrame) -> Structure:
         """Read some places, not validated; see `ParquetSource.load_places`."""
         parts = self._parts
-        shards, wanted = parts.shards, packed_places(places)
+        shards, wanted = parts.shards, np.unique(packed_places(places))
         starts = [shard.first[0] << 32 | shard.first[1] for shard in shards[1:]]
         found = np.searchsorted(np.array(starts, np.uint64), wanted, side="right")
         numbers = np.unique(found).tolist() if shards else []
-        chosen = [shards[number] for number in numbers]
-        files = [file for shard in chosen for file in shard.files()[:2]]
+        files = [file for number in numbers for file in shards[number].files()[:2]]
         parts.verify(files)
         with parts.reading(files):
-            plans = [
-                memory_rows(parts.plan_shards(chosen, name), name)
-                for name in ("frames", "instances")
-            ]
-            frames, instances = pl.collect_all(plans)
-        begins = offsets_of_counts(parts.node_counts(instances))[:-1]
-        held = np.array([shard.instances.rows for shard in chosen], np.int64)
-        rows = np.array([shard.points.rows for shard in chosen], np.int64)
-        shift = parts.point_edges[numbers] - offsets_of_counts(rows)[:-1]
-        n_nodes = parts.catalog.n_nodes
-        base = Structure(frames, instances, n_nodes, None, begins + np.repeat(shift, held))
-        if parts.n_deltas:
-            base = self._patched(base, rechunk=True, wanted=wanted)
-        here = np.flatnonzero(np.isin(packed_places(base.frames), wanted))
-        offsets = base.instance_offsets
-        kept = ranges(offsets[:-1][here], np.diff(offsets)[here])
-        assert base.point_start is not None
-        start = base.point_start[kept]
-        return Structure(base.frames[here], base.instances[kept], n_nodes, None, start)
+            # One after the other: places may be few in many shards.
+            base = _joined([self._places_in(number, wanted) for number in numbers], parts.catalog)
+        if not parts.n_deltas:
+            return base
+        return self._patched(base, rechunk=True, wanted=wanted)
+
+    def _places_in(self, number: int, wanted: IntArray) -> Structure:
+        """Read what one shard has at some places."""
+        parts = self._parts
+        plans = [
+            memory_rows(parts.plan_shards([parts.shards[number]], name), name)
+            for name in ("frames", "instances")
+        ]
+        frames, instances = pl.collect_all(plans)
+        begins = offsets_of_counts(parts.node_counts(instances))[:-1] + parts.point_edges[number]
+        whole = Structure(frames, instances, parts.catalog.n_nodes)
+        here, rows = rows_at(whole, wanted)
+        return Structure(frames[here], instances[rows], whole.n_nodes, None, begins[rows])
 
     def _patched(
         self, base: Structure, *, rechunk: bool, wanted: IntArray | None = None
@@ -148,17 +147,19 @@ class StructureReader:
         if found != (rows.frames, rows.instances):
             expected = f"{rows.frames} and {rows.instances}, as the manifest says"
             parts.refuse("frames and instances", f"{found[0]} and {found[1]} rows", expected)
-        parts.check_points(self._n_points(structure), rows.points)
+        parts.check_points(structure.n_points, rows.points)
         return structure
 
-    def _n_points(self, structure: Structure) -> int:
-        """Count points, without the offsets when all skeletons have as many nodes."""
-        if len(structure.n_nodes) == 1:
-            return structure.instances.height * int(structure.n_nodes[0])
-        return int(structure.point_offsets[-1])
 
-
-def _by_column(plan: pl.LazyFrame, table: str) -> pl.DataFrame:
-    """Read one column after the other, each into one piece, so that none is there twice."""
-    names = TABLES[table].memory_columns
-    return pl.DataFrame([plan.select(name).collect().to_series().rechunk() for name in names])
+def _joined(structures: Sequence[Structure], catalog: Catalog) -> Structure:
+    """Put rows of neighbouring shards one after the other."""
+    tables = LabelTables(catalog)
+    empty = Structure(tables.frames, tables.instances, catalog.n_nodes, None, np.empty(0, np.int64))
+    parts = [empty, *structures]
+    return Structure(
+        pl.concat([part.frames for part in parts], rechunk=True),
+        pl.concat([part.instances for part in parts], rechunk=True),
+        catalog.n_nodes,
+        None,
+        np.concatenate([part.point_starts() for part in parts]),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ import polars as pl
 from tabular_labels._types import IntArray
 from tabular_labels.errors import FileFormatError
 from tabular_labels.io.delta_tables import DeltaTables
-from tabular_labels.io.manifest import DataFile, Key, Manifest, Shard
+from tabular_labels.io.manifest import LARGE_TABLES, DataFile, Key, Manifest, Shard
 from tabular_labels.io.parquet_edits import Edits, read_edits, scan_files
 from tabular_labels.io.project_files import WORKERS, verify_file
 from tabular_labels.model.edits import EditSet
@@ -102,10 +102,11 @@ class ProjectParts:
         return self.n_parts - len(self.shards)
 
     @cached_property
-    def in_memory(self) -> DeltaTables:
-        """The rows of the edits that are not on the disk."""
+    def in_memory(self) -> Mapping[str, pl.DataFrame]:
+        """The large tables of the edits that are not on the disk."""
         assert self.uncommitted is not None
-        return DeltaTables.of(self.uncommitted)
+        made = DeltaTables.of(self.uncommitted)
+        return {name: pl.concat(made.pieces(name)) for name in LARGE_TABLES}
 
     @cached_property
     def point_rows(self) -> IntArray:
@@ -123,7 +124,7 @@ class ProjectParts:
     def plan(self, number: int, table: str) -> pl.LazyFrame:
         """Lazily read one part, with all keys."""
         if number == self.memory_part:
-            return self.in_memory.table(table).lazy()
+            return self.in_memory[table].lazy()
         return self.plan_shards([(*self.shards, *self.manifest.deltas)[number]], table)
 
     def plan_shards(self, shards: Sequence[Shard], table: str) -> pl.LazyFrame:

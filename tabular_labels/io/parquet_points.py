@@ -15,10 +15,12 @@ from tabular_labels.io.parquet_parts import ProjectParts
 from tabular_labels.io.project_files import WORKERS
 from tabular_labels.model.buffers import is_forked
 from tabular_labels.model.offsets import offsets_of_counts, ranges
+from tabular_labels.model.point_columns import PointColumns
 from tabular_labels.model.schema import POINTS
 
 __all__ = [
     "GAP_ROWS",
+    "cut_runs",
     "join_runs",
     "plan_windows",
     "read_runs",
@@ -28,8 +30,8 @@ __all__ = [
 
 # Opening a file for one more window costs as much as decoding this many rows.
 GAP_ROWS = 32_768
-# Rows that are read together where few of them are wanted.
-ROWS_AT_ONCE = 2_000_000
+# Rows that are read together where few of them are wanted: whole row groups.
+ROWS_AT_ONCE = 2**18
 _PART = 2**44  # rows of one part stay below
 
 
@@ -51,22 +53,19 @@ def read_runs(
     """
     if part is None:
         part, start, count = split_at_files(parts.point_edges, start, count)
-    key, count = join_runs(part * _PART + start, count)
+    # A start may be kept in 32 bits.
+    key, count = join_runs(part.astype(np.int64, copy=False) * _PART + start, count)
     windows, lengths = plan_windows(key, count)
-    window = np.searchsorted(windows, key, side="right") - 1
     if not _is_sparse(key, count, lengths):
-        return _read_planned(parts, key, count, window, windows, lengths, columns)
-    # Little is wanted of much: a few windows at a time are in memory as a whole.
-    reads = (offsets_of_counts(lengths)[1:] // ROWS_AT_ONCE)[window]
-    cuts = [0, *(np.flatnonzero(np.diff(reads)) + 1).tolist(), len(key)]
-    tables = []
+        return _read_planned(parts, key, count, windows, lengths, columns)
+    # Little is wanted of much: a few rows at a time are in memory as a whole.
+    key, count = cut_runs(key, count, ROWS_AT_ONCE)
+    cuts = [0, *(np.flatnonzero(np.diff(key // ROWS_AT_ONCE)) + 1).tolist(), len(key)]
+    made = PointColumns(list(dict.fromkeys(columns)), int(count.sum()))
     for first, last in pairwise(cuts):
-        some, mine = slice(first, last), slice(window[first], window[last - 1] + 1)
-        at = window[some] - window[first]
-        tables.append(
-            _read_planned(parts, key[some], count[some], at, windows[mine], lengths[mine], columns)
-        )
-    return pl.concat(tables, rechunk=True)
+        runs = key[first:last], count[first:last]
+        made.add(_read_planned(parts, *runs, *plan_windows(*runs), columns))
+    return made.table().select(columns)
 
 
 def _is_sparse(key: IntArray, count: IntArray, lengths: IntArray) -> bool:
@@ -80,12 +79,12 @@ def _read_planned(
     parts: ProjectParts,
     key: IntArray,
     count: IntArray,
-    window: IntArray,
     windows: IntArray,
     lengths: IntArray,
     columns: Sequence[str],
 ) -> pl.DataFrame:
     """Read windows, and take the runs out of them."""
+    window = np.searchsorted(windows, key, side="right") - 1
     table = read_windows(parts, windows // _PART, windows % _PART, lengths, columns)
     begin = offsets_of_counts(lengths)[window] + key - windows[window]
     if _is_identity(begin, count, table.height):
@@ -130,8 +129,9 @@ def _read_without_threads(
     table, found = read_windows_without_threads(files, start[:n_files], count[:n_files], names)
     if n_files == len(part) or parts.uncommitted is None:
         return table, found
-    rows = ranges(start[n_files:], count[n_files:])
-    mine = [parts.uncommitted.points[name].gather(rows) for name in names]
+    rows, points = ranges(start[n_files:], count[n_files:]), parts.uncommitted.points
+    assert isinstance(points, pl.DataFrame), "edits above a version hold their points"
+    mine = [points[name].gather(rows) for name in names]
     if found:
         mine = [table[column.name].append(column) for column in mine]
     return pl.DataFrame(mine), found + len(rows)
@@ -219,6 +219,21 @@ def join_runs(key: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
     first = np.flatnonzero(is_first)
     last = np.append(first[1:], len(key)) - 1
     return key[first], stop[last[: len(first)]] - key[first]
+
+
+def cut_runs(key: IntArray, count: IntArray, step: int) -> tuple[IntArray, IntArray]:
+    """Cut runs where rows are multiples of a number.
+
+    Examples:
+        >>> begin, length = cut_runs(np.array([2, 9]), np.array([7, 1]), 4)
+        >>> begin.tolist(), length.tolist()
+        ([2, 4, 8, 9], [2, 4, 1, 1])
+    """
+    last = (key + count - 1) // step
+    pieces = last - key // step + 1
+    begin = np.maximum(np.repeat(key, pieces), ranges(key // step, pieces) * step)
+    stop = np.minimum(np.repeat(key + count, pieces), ranges(key // step + 1, pieces) * step)
+    return begin, stop - begin
 
 
 def plan_windows(key: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:

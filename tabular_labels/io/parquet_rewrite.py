@@ -17,12 +17,12 @@ from tabular_labels._types import BoolArray, IntArray, PathLike
 from tabular_labels.errors import ConflictError, SchemaMismatchError
 from tabular_labels.io.atomic import sync_directory
 from tabular_labels.io.disk_rows import disk_table
-from tabular_labels.io.manifest import LARGE_TABLES, DataFile, Key, Manifest, Shard
+from tabular_labels.io.manifest import DataFile, Key, Manifest, Shard
 from tabular_labels.io.parquet_edits import KEY, scan_files
 from tabular_labels.io.parquet_files import (
     new_version,
     next_version,
-    write_table,
+    write_pieces,
 )
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.parquet_write import POINTS_PER_SHARD, cut_shards, write_attachments
@@ -36,6 +36,7 @@ from tabular_labels.model.tables import LabelTables, Structure
 __all__ = ["STAGING", "compact", "rewrite"]
 
 STAGING = "staging"
+_POINTS_AT_ONCE = 2**18
 
 
 def compact(
@@ -162,8 +163,7 @@ def _places(changed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _count(structure: Structure) -> Counts:
-    points = int(structure.point_offsets[-1])
-    return Counts(structure.frames.height, structure.instances.height, points)
+    return Counts(structure.frames.height, structure.instances.height, structure.n_points)
 
 
 def _move_in(root: Path, written: list[Path], created: list[Path]) -> None:
@@ -252,8 +252,9 @@ class _ShardWriter:
             yield waiting
 
     def _n_points(self, frames: slice) -> int:
-        offsets = self.structure.point_offsets[self.structure.instance_offsets]
-        return int(offsets[frames.stop] - offsets[frames.start])
+        edges = self.structure.instance_offsets[[frames.start, frames.stop]]
+        first, stop = self.structure.first_points(edges).tolist()
+        return int(stop - first)
 
     def _part(self, frames: slice) -> Structure:
         instances = self._instances(frames)
@@ -285,29 +286,38 @@ class _ShardWriter:
         rows = LabelTables(self.state.catalog, part.frames, part.instances)
         frames = shard.frames
         if not self._read(frames, "frames", part.frames.columns).equals(part.frames):
-            frames = self._write("frames", rows.frames)
-        instances = self._write("instances", disk_table(rows, "instances"))
+            frames = self._write("frames", iter([rows.frames]))
+        instances = self._write("instances", iter([disk_table(rows, "instances")]))
         first, last = _ends(part.frames)
         return replace(shard, first=first, last=last, frames=frames, instances=instances)
 
     def _new(self, frames: slice) -> Shard:
         """Write one shard whole."""
-        instances, structure = self._instances(frames), self.structure
-        offsets = structure.point_offsets
-        starts = offsets[:-1] if structure.point_start is None else structure.point_start
-        count = np.diff(offsets[instances.start : instances.stop + 1])
-        part = None if structure.part is None else structure.part[instances]
-        points = self.state.read_points(part, starts[instances], count, list(POINTS.memory_columns))
-        rows = LabelTables(
-            self.state.catalog, structure.frames[frames], structure.instances[instances], points
+        part = self._part(frames)
+        rows = LabelTables(self.state.catalog, part.frames, part.instances)
+        return Shard(
+            *_ends(part.frames),
+            self._write("frames", iter([rows.frames])),
+            self._write("instances", iter([disk_table(rows, "instances")])),
+            self._write("points", self._points(frames)),
         )
-        files = [self._write(name, disk_table(rows, name)) for name in LARGE_TABLES]
-        return Shard(*_ends(rows.frames), *files)
 
-    def _write(self, name: str, table: pl.DataFrame) -> DataFile:
+    def _points(self, frames: slice) -> Iterator[pl.DataFrame]:
+        """Read the points of one shard in pieces."""
+        structure = self.structure
+        for some in cut_shards(self._part(frames), _POINTS_AT_ONCE):
+            piece = slice(frames.start + some.frames.start, frames.start + some.frames.stop)
+            instances, rows = self._instances(piece), self._part(piece)
+            part = None if structure.part is None else structure.part[instances]
+            runs = structure.point_runs(instances)
+            points = self.state.read_points(part, *runs, list(POINTS.memory_columns))
+            tables = LabelTables(self.state.catalog, rows.frames, rows.instances, points)
+            yield disk_table(tables, "points")
+
+    def _write(self, name: str, pieces: Iterator[pl.DataFrame]) -> DataFile:
         path = self.staging / f"{name}-{len(self.written):04}-{uuid.uuid4().hex}.parquet"
         self.written.append(path)
-        return replace(write_table(table, path), path=f"data/{path.name}")
+        return replace(write_pieces(pieces, path), path=f"data/{path.name}")
 
 
 def _mark(marks: BoolArray, edges: IntArray, keys: IntArray) -> None:

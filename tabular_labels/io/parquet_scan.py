@@ -290,8 +290,7 @@ class ParquetSource:
             whole = np.arange(len(self.manifest.shards))
             points = read_windows(self._parts, whole, whole * 0, self._parts.point_rows, names)
         else:
-            count = np.diff(structure.point_offsets)
-            points = self.read_points(None, structure.point_start, count, names)
+            points = self.read_points(None, *structure.point_runs(slice(None)), names)
         tables = LabelTables(self.catalog, structure.frames, structure.instances, points)
         require_rules(check_points(tables), self.path)
         return tables

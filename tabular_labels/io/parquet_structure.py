@@ -13,6 +13,7 @@ from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.edits import packed_places
 from tabular_labels.model.offsets import (
     instance_offsets,
+    narrow_rows,
     offsets_of_counts,
     ranges,
     rows_of_ids,
@@ -209,14 +210,14 @@ def patch_structure(
     new_offsets = instance_offsets(edited.frames, edited.instances)
     old_rows = tuple(base.instance_offsets[bound] for bound in old)
     new_rows = tuple(new_offsets[bound] for bound in new)
-    starts = base.point_offsets[:-1] if base.point_start is None else base.point_start
+    starts = base.all_starts()
     new_starts = _find_in_shards(base, starts, edited, old_rows, shard_points)
 
     of_frames = _Splice(old, new, base.frames.height)
     of_instances = _Splice(old_rows, new_rows, base.instances.height)
     frames = of_frames.table(base.frames, edited.frames, rechunk=rechunk)
     instances = of_instances.table(base.instances, edited.instances, rechunk=rechunk)
-    point_start = of_instances.array(starts, new_starts)
+    point_start = of_instances.array(starts, narrow_rows(new_starts))
     made = Structure(frames, instances, n_nodes, None, point_start)
     # Known already, and dear to find where ids are not their rows.
     counts = of_frames.array(np.diff(base.instance_offsets), np.diff(new_offsets))
@@ -288,4 +289,4 @@ class _Splice:
         if len(self.begin) > _MOST_SLICES:
             return np.concatenate([old, new])[self._rows(len(old))]
         runs = [(old, new)[is_new][begin : begin + n] for is_new, begin, n in self._runs()]
-        return np.concatenate([np.empty(0, np.int64), *runs])
+        return np.concatenate([old[:0], *runs])

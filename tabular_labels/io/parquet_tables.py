@@ -70,7 +70,7 @@ class EditedScan:
         """Plan the rows of one part, a few of its row groups at a time."""
         parts = self._parts
         files = parts.files(number, [table])
-        n_rows = files[0].rows if files else parts.in_memory.table(table).height
+        n_rows = files[0].rows if files else parts.in_memory[table].height
         for start in range(0, n_rows, _ROWS_AT_ONCE):
             # The last one goes to the end of the file, wherever that is.
             is_last = start + _ROWS_AT_ONCE >= n_rows
@@ -108,7 +108,7 @@ class EditedScan:
     def _edited_rows_at_most(self, table: str) -> int:
         parts = self._parts
         rows = sum(delta.file(table).rows for delta in parts.manifest.deltas)
-        return rows if parts.uncommitted is None else rows + parts.in_memory.table(table).height
+        return rows if parts.uncommitted is None else rows + parts.in_memory[table].height
 
     def _edited_table(self, table: str) -> pl.DataFrame:
         """Read the rows of all edited places, once."""

@@ -120,7 +120,7 @@ def write_parquet(
         attached = write_attachments(catalog.attachments, root, created)
         for folder in {file.parent for file in created}:
             sync_directory(folder)
-        n_points = int(structure.point_offsets[-1])
+        n_points = structure.n_points
         rows = Counts(structure.frames.height, structure.instances.height, n_points)
         info = next_version(parent, message, rows)
         mark_project(root)
@@ -235,11 +235,9 @@ def _stream_shards(
 
 def _read_part(source: Source, structure: Structure, rows: RowSlice) -> LabelTables:
     """Read one range of canonical order."""
-    offsets = structure.point_offsets
-    starts = offsets[:-1] if structure.point_start is None else structure.point_start
-    count = offsets[1:][rows.instances] - offsets[:-1][rows.instances]
     part = None if structure.part is None else structure.part[rows.instances]
-    points = source.read_points(part, starts[rows.instances], count, list(POINTS.memory_columns))
+    runs = structure.point_runs(rows.instances)
+    points = source.read_points(part, *runs, list(POINTS.memory_columns))
     return LabelTables(
         source.catalog, structure.frames[rows.frames], structure.instances[rows.instances], points
     )
@@ -263,7 +261,7 @@ def cut_shards(structure: Structure, points_per_shard: int) -> Iterator[RowSlice
     is_new = (video[1:] != video[:-1]) | (place[1:] != place[:-1])
     edges = np.concatenate(([0], np.flatnonzero(is_new) + 1, [frames.height]))
     instance_edges = structure.instance_offsets[edges]
-    point_edges = structure.point_offsets[instance_edges]
+    point_edges = structure.first_points(instance_edges)
     # A frame weighs as one more point, so that frames without points are cut as well.
     weight = point_edges + edges
     start = 0

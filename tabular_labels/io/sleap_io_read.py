@@ -136,11 +136,9 @@ def _tables(catalog: Catalog, rows: _Rows, beyond: dict[str, int], *, strict: bo
         warnings.warn(message, DanglingReferenceWarning, stacklevel=5)
     shift = -0.5 if rows.is_old else 0.0
     tables = [PointTable(held[name], None, shift) for name in ("points", "pred_points")]
-    start = structure.point_start
-    start = structure.point_offsets[:-1] if start is None else start
     part = structure.part if structure.part is not None else int(not len(rows.points))
     columns = tuple(POINT_SCHEMA.memory_columns)
-    points = read_points(tables, part, start, np.diff(structure.point_offsets), columns)
+    points = read_points(tables, part, *structure.point_runs(slice(None)), columns)
     return LabelTables(catalog, structure.frames, structure.instances, points)
 
 

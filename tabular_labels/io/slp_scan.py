@@ -230,9 +230,7 @@ class SlpSource:
             n = np.broadcast_to(structure.n_nodes, structure.instances.height)
         else:
             n = structure.n_nodes[structure.instances["skeleton_id"].to_numpy()]
-        start = structure.point_start
-        start = structure.point_offsets[:-1] if start is None else start
-        points = self.read_points(structure.part, start, n, _COLUMNS)
+        points = self.read_points(structure.part, structure.point_starts(), n, _COLUMNS)
         catalog = replace(self._catalog, attachments=self._in_memory(left))
         return LabelTables(catalog, structure.frames, structure.instances, points)
 

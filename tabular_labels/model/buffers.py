@@ -175,7 +175,8 @@ def narrow_keys(column: pl.Series) -> IntArray:
     if highest is not None and highest >= 2**31:
         return key_values(column)
     if column.null_count() == 0:
-        return column.to_numpy().astype(np.int32, copy=False)
+        whole = column.to_numpy()
+        return whole.view(np.int32) if whole.dtype == np.uint32 else whole.astype(np.int32)
     values, array = _buffer(column, _WIDTHS[str(column.dtype)])
     # What lies under nulls may not fit; it is replaced.
     keys = values.astype(np.int32)

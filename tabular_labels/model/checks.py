@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import InvariantError, Violation
 from tabular_labels.model import schema
-from tabular_labels.model.offsets import rows_of_ids
+from tabular_labels.model.offsets import IdRows, counts_from_zero, rows_of_ids
 from tabular_labels.model.schema import ForeignKey, TableSchema
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
@@ -36,6 +36,7 @@ FRAME_IDX_STOP = 2**32 - 1
 """Frame indices are smaller: packed keys need the room."""
 
 _SAMPLE = 5
+_STEP = 2**18  # instances that are compared together
 _Keys: TypeAlias = Callable[[IntArray], tuple[str, ...]]
 
 
@@ -203,11 +204,21 @@ def _check_grouping(frame_ids: IntArray, instances: pl.DataFrame) -> list[Violat
     is_back[first[1:][rows[1:] <= rows[:-1]]] = True
     found += report("rows are grouped by frame, in the order of frames", is_back)
 
-    is_wrong = is_first != (place == 0)
-    # Compared as a difference of unsigned numbers, which may wrap: 0 after 65535 is
-    # the first line's business.
-    is_wrong[1:] |= ~is_first[1:] & (place[1:] - place[:-1] != 1)
-    return found + report("instance_idx is the place in the frame", is_wrong)
+    return found + report("instance_idx is the place in the frame", _misplaced(place, is_first))
+
+
+def _misplaced(place: IntArray, is_first: BoolArray) -> BoolArray:
+    """Tell which instances do not count on from the one before, or do not begin with 0."""
+    is_wrong: BoolArray = np.empty(len(place), np.bool_)
+    # In steps: what is compared would take several times the memory of the answer.
+    for start in range(0, len(place), _STEP):
+        here = slice(start, start + _STEP)
+        is_wrong[here] = is_first[here] != (place[here] == 0)
+        after = slice(max(start, 1), start + _STEP)
+        before = slice(after.start - 1, min(after.stop, len(place)) - 1)
+        # A difference of unsigned numbers may wrap: 0 after 65535 was told above.
+        is_wrong[after] |= ~is_first[after] & (place[after] - place[before] != 1)
+    return is_wrong
 
 
 def _check_predictions(instances: pl.DataFrame) -> list[Violation]:
@@ -320,17 +331,18 @@ def _grows(values: IntArray) -> bool:
 
 def _unknown(ids: IntArray, wanted: pl.Series) -> BoolArray | None:
     """Mark wanted ids that are not among ids; None when all are."""
-    is_asked = wanted.is_not_null().to_numpy()
-    if not is_asked.any():
+    highest: Any = wanted.max()
+    if highest is None:
         return None
     if not len(ids):
-        return is_asked
-    # Null stands for an id that is there.
-    asked = (wanted.fill_null(int(ids[0])) if wanted.null_count() else wanted).to_numpy()
-    n = len(ids)
-    if int(ids[0]) == 0 and int(ids[-1]) == n - 1 and _grows(ids) and int(asked.max()) < n:
+        return wanted.is_not_null().to_numpy()
+    if counts_from_zero(ids) and highest < len(ids):
         return None
-    unknown = rows_of_ids(ids, asked) < 0
+    rows, unknown = IdRows(ids), np.zeros(wanted.len(), np.bool_)
+    for start in range(0, len(unknown), _STEP):
+        # Null stands for an id that is there.
+        asked = wanted.slice(start, _STEP).fill_null(int(ids[0])).to_numpy()
+        unknown[start : start + len(asked)] = rows.find(asked) < 0
     return unknown if unknown.any() else None
 
 

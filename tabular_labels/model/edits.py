@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -13,12 +13,12 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import SchemaMismatchError, Violation
 from tabular_labels.model import schema
-from tabular_labels.model.checks import FRAME_IDX_STOP, check_points, check_structure
-from tabular_labels.model.offsets import rows_of_ids
+from tabular_labels.model.checks import FRAME_IDX_STOP, check_points, check_structure, require
+from tabular_labels.model.offsets import ranges, rows_of_ids
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["REPLACED", "EditSet", "check_edits", "packed_places"]
+__all__ = ["REPLACED", "EditSet", "PointsLater", "check_edits", "packed_places", "rows_at"]
 
 REPLACED: Mapping[str, pl.DataType | type[pl.DataType]] = MappingProxyType(
     {
@@ -29,6 +29,19 @@ REPLACED: Mapping[str, pl.DataType | type[pl.DataType]] = MappingProxyType(
     }
 )
 """Columns of the list of places that changed, see `EditSet`."""
+
+
+@dataclass(frozen=True)
+class PointsLater:
+    """Points that are read while they are written, where all at once would be too many.
+
+    Attributes:
+        height: How many there are.
+        read: Gives those of a range of the instances whose points are to be written.
+    """
+
+    height: int
+    read: Callable[[slice], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class EditSet:
         frames: In-memory columns of all frames now at these places, canonical order.
         instances: In-memory columns of all their instances, canonical order.
         points: In-memory columns of the points of those instances whose place has
-            ``points`` true, canonical order.
+            ``points`` true, canonical order; or how to read them.
         counts: Rows of the whole new state.
     """
 
@@ -61,13 +74,15 @@ class EditSet:
     replaced: pl.DataFrame
     frames: pl.DataFrame
     instances: pl.DataFrame
-    points: pl.DataFrame
+    points: pl.DataFrame | PointsLater
     counts: Counts
 
     def __post_init__(self) -> None:
         """Check columns and dtypes of every table."""
         for each in (schema.FRAMES, schema.INSTANCES, schema.POINTS):
-            object.__setattr__(self, each.name, schema.conform(getattr(self, each.name), each))
+            table = getattr(self, each.name)
+            if isinstance(table, pl.DataFrame):
+                object.__setattr__(self, each.name, schema.conform(table, each))
         found = dict(self.replaced.schema)
         if found != dict(REPLACED):
             table, expected = "replaced", str(dict(REPLACED))
@@ -88,15 +103,32 @@ class EditSet:
         return is_here
 
     @cached_property
-    def with_points(self) -> LabelTables:
-        """The frames whose points are here, their instances and points, as tables."""
+    def with_points(self) -> Structure:
+        """The frames whose points are here, and their instances."""
         mine = np.repeat(self.has_points, np.diff(self.structure.instance_offsets))
-        return LabelTables(
-            self.catalog,
+        return Structure(
             self.frames.filter(pl.Series(self.has_points)),
             self.instances.filter(pl.Series(mine)),
-            self.points,
+            self.catalog.n_nodes,
         )
+
+    def tables_with_points(self, frames: slice) -> LabelTables:
+        """Return some of the frames whose points are here, with their instances and points.
+
+        Raises:
+            InvariantError: Points that are read only now break rules.
+        """
+        structure = self.with_points
+        first, stop = structure.instance_offsets[[frames.start, frames.stop]].tolist()
+        tables = LabelTables(
+            self.catalog, structure.frames[frames], structure.instances[first:stop]
+        )
+        if isinstance(self.points, PointsLater):
+            tables = replace(tables, points=self.points.read(slice(first, stop)))
+            require(check_points(tables))
+            return tables
+        begin, end = structure.first_points(np.array([first, stop])).tolist()
+        return replace(tables, points=self.points[begin:end])
 
 
 def packed_places(table: pl.DataFrame) -> IntArray:
@@ -107,8 +139,25 @@ def packed_places(table: pl.DataFrame) -> IntArray:
         [4294967301]
     """
     video = table["video_id"].to_numpy().astype(np.uint64)
-    packed: IntArray = (video << np.uint64(32)) | table["frame_idx"].to_numpy().astype(np.uint64)
+    video <<= np.uint64(32)  # in place: there may be a number for each instance
+    video |= table["frame_idx"].to_numpy().astype(np.uint64)
+    packed: IntArray = video
     return packed
+
+
+def rows_at(structure: Structure, places: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the frame rows and the instance rows at packed places, ascending.
+
+    Args:
+        structure: Frames and instances in canonical order.
+        places: Packed, sorted and unique.
+    """
+    here = packed_places(structure.frames)
+    first, stop = np.searchsorted(here, places), np.searchsorted(here, places, side="right")
+    frames = ranges(first, stop - first)
+    offsets = structure.instance_offsets
+    start = offsets[frames]
+    return frames, ranges(start, offsets[frames + 1] - start)
 
 
 def check_edits(edits: EditSet) -> list[Violation]:
@@ -140,7 +189,11 @@ def check_edits(edits: EditSet) -> list[Violation]:
     if lost.height:
         rule = "every frame is at a place that was replaced"
         return [Violation("frames", rule, lost.height, _sample(lost))]
-    return _check_removed(edits) + check_points(edits.with_points)
+    found = _check_removed(edits)
+    if isinstance(edits.points, PointsLater):
+        return found
+    points = LabelTables(edits.catalog, points=edits.points, instances=edits.with_points.instances)
+    return found + check_points(points)
 
 
 def _check_replaced(replaced: pl.DataFrame) -> list[Violation]:

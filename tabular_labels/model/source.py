@@ -152,9 +152,7 @@ class HeldSource(PlainSource):
     def counts(self) -> Counts:
         """Rows of the large tables."""
         structure = self.structure
-        return Counts(
-            structure.frames.height, structure.instances.height, int(structure.point_offsets[-1])
-        )
+        return Counts(structure.frames.height, structure.instances.height, structure.n_points)
 
     def load_structure(self) -> Structure:
         """Return the structure."""

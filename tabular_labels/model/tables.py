@@ -14,9 +14,11 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model import schema
-from tabular_labels.model.offsets import instance_offsets, point_offsets
+from tabular_labels.model.offsets import instance_offsets, narrow_rows, point_offsets
 
 __all__ = ["Attachments", "Catalog", "LabelTables", "Structure", "numbering", "order_of_list"]
+
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class Structure:
 
     ``part`` and ``point_start`` say which of the source's point tables, and which
     row there, holds the first point of each instance; ``None`` when points stand
-    in canonical order in one table.
+    in canonical order in one table. Row numbers that fit are kept in 32 bits, so that
+    `point_starts` is what to calculate with.
     """
 
     frames: pl.DataFrame
@@ -102,6 +105,11 @@ class Structure:
     n_nodes: IntArray
     part: IntArray | None = None
     point_start: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        """Keep row numbers in few bits."""
+        if self.point_start is not None:
+            object.__setattr__(self, "point_start", narrow_rows(self.point_start))
 
     @cached_property
     def instance_offsets(self) -> IntArray:
@@ -112,6 +120,13 @@ class Structure:
     def point_offsets(self) -> IntArray:
         """First point row of each instance and the total: int64, ``(n_instances + 1,)``."""
         return point_offsets(self.instances, self.n_nodes)
+
+    @property
+    def n_points(self) -> int:
+        """Number of points; of one skeleton it takes no offsets to say."""
+        if len(self.n_nodes) == 1:
+            return self.instances.height * int(self.n_nodes[0])
+        return int(self.point_offsets[-1])
 
     @property
     def point_bounds(self) -> Sequence[int] | memoryview:
@@ -127,14 +142,55 @@ class Structure:
         Returns:
             ``point_start``, or what `point_offsets` says without it, and counts: int64.
         """
-        start = self.point_start
+        return self.point_starts(rows), self.point_counts(rows)
+
+    def point_starts(self, rows: slice | IntArray = _ALL) -> IntArray:
+        """Return where the points of some instances begin in their table: int64."""
+        if self.point_start is None:
+            return self.first_points(rows)
+        return self.point_start[rows].astype(np.int64, copy=False)
+
+    def all_starts(self) -> IntArray:
+        """Return `point_starts` of all instances, in 32 bits where they fit."""
+        if self.point_start is not None:
+            return self.point_start
+        if len(self.n_nodes) == 1 and self.n_nodes[0] and self.n_points < 2**31:
+            return np.arange(0, self.n_points, int(self.n_nodes[0]), dtype=np.int32)
+        return narrow_rows(self.first_points())
+
+    def first_points(self, rows: slice | IntArray = _ALL) -> IntArray:
+        """Return the first point row of some instances in canonical order: int64.
+
+        An array may name the row behind the last one, whose points would be the next.
+        """
         if len(self.n_nodes) == 1:
-            n = int(self.n_nodes[0])
-            begin = _numbers(rows, self.instances.height) * n if start is None else start[rows]
-            return begin, np.full(len(begin), n, np.int64)
+            return _numbers(rows, self.instances.height) * int(self.n_nodes[0])
         offsets = self.point_offsets
-        begin = (offsets[:-1] if start is None else start)[rows]
-        return begin, offsets[1:][rows] - offsets[:-1][rows]
+        first: IntArray = offsets[:-1][rows] if isinstance(rows, slice) else offsets[rows]
+        return first
+
+    def point_counts(self, rows: slice | IntArray = _ALL) -> IntArray:
+        """Return how many points some instances have: int64."""
+        if len(self.n_nodes) == 1:
+            here = range(self.instances.height)[rows] if isinstance(rows, slice) else rows
+            return np.full(len(here), int(self.n_nodes[0]), np.int64)
+        offsets = self.point_offsets
+        counts: IntArray = offsets[1:][rows] - offsets[:-1][rows]
+        return counts
+
+    def instances_of_points(self, points: IntArray) -> IntArray:
+        """Return the rows of the instances that points are of, given their canonical rows."""
+        if len(self.n_nodes) == 1 and self.n_nodes[0]:
+            owners: IntArray = points // int(self.n_nodes[0])
+            return owners
+        return np.searchsorted(self.point_offsets, points, side="right") - 1
+
+    def with_offsets_of(self, other: Structure) -> Structure:
+        """Take the offsets that another structure of the same rows has made already."""
+        for name in ("instance_offsets", "point_offsets"):
+            if name in other.__dict__:
+                self.__dict__[name] = other.__dict__[name]
+        return self
 
     def with_offsets(self, offsets: IntArray, points: IntArray | None = None) -> Structure:
         """Take offsets of instances, and of points, that are known already."""
@@ -164,7 +220,9 @@ class Structure:
 
 
 def _numbers(rows: slice | IntArray, height: int) -> IntArray:
-    return np.arange(*rows.indices(height)) if isinstance(rows, slice) else rows.astype(np.int64)
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(height), dtype=np.int64)
+    return rows.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray
+from tabular_labels.model.offsets import offsets_of_counts
 from tabular_labels.model.tables import Structure
 
 __all__ = ["blank_instances"]
@@ -31,8 +32,7 @@ def blank_instances(structure: Structure, read: Callable[[slice], pl.DataFrame])
         >>> blank_instances(tables.structure, lambda rows: tables.points).tolist()
         []
     """
-    offsets = structure.point_offsets
-    n = len(offsets) - 1
+    n = structure.instances.height
     blank = np.ones(n, np.bool_)
     for first in range(0, n, CHUNK):
         rows = slice(first, min(first + CHUNK, n))
@@ -40,6 +40,6 @@ def blank_instances(structure: Structure, read: Callable[[slice], pl.DataFrame])
         there = points["x"].is_not_null() & points["y"].is_not_null()
         before = np.zeros(len(there) + 1, np.int64)
         np.cumsum(there.to_numpy(), out=before[1:])
-        mine = offsets[rows.start : rows.stop + 1] - offsets[rows.start]
+        mine = offsets_of_counts(structure.point_counts(rows))
         blank[rows] = before[mine[1:]] == before[mine[:-1]]
     return blank

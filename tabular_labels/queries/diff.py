@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -12,12 +12,12 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.edits import packed_places
-from tabular_labels.model.offsets import offsets_of_counts, rows_of_ids
+from tabular_labels.model.offsets import rows_of_ids
 from tabular_labels.model.schema import CATALOG, INSTANCES, POINTS
 from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.align import aligned
 from tabular_labels.queries.places import instance_places
-from tabular_labels.queries.state import State
+from tabular_labels.queries.state import PointsOf, State
 from tabular_labels.queries.unequal import unequal_places
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
 
 _PLACE = ("video_id", "frame_idx")
 _VALUES = tuple(POINTS.memory_columns)
-_CHUNK = 32_768  # instances whose points are compared at a time
+_CHUNK = 8_192  # instances whose points are compared at a time
 
 
 @dataclass(frozen=True)
@@ -183,20 +183,14 @@ def changed_places(old: State, new: State, places: pl.DataFrame | None = None) -
         old_keys[1][rows[both][changed]],
         new_keys[1][both[changed]],
     ]
-    moved = _changed_points(old, new, rows[both], both)
-    with_points = [new_keys[1][came]]
-    # Points that went from instances that stay: their skeleton has lost nodes.
-    with_points += [
-        packed_places(each).astype(np.int64)
-        for each in (moved.added, moved.removed, moved.changed.select(_PLACE))
-    ]
-    points = np.unique(np.concatenate(with_points))
-    keys = np.unique(np.concatenate([*rows_only, points]))
+    moved = _keys_of_points(_read_unsure(old, new, rows[both], both), old_keys[1], new_keys[1])
+    with_points = np.unique(np.concatenate([new_keys[1][came], *moved]))
+    keys = np.unique(np.concatenate([*rows_only, with_points]))
     return pl.DataFrame(
         {
             "video_id": pl.Series(keys >> 32, dtype=pl.UInt32),
             "frame_idx": pl.Series(keys & (2**32 - 1), dtype=pl.Int64),
-            "points": np.isin(keys, points),
+            "points": np.isin(keys, with_points),
         }
     )
 
@@ -222,6 +216,17 @@ def _differing_keys(
     yield old_keys[~is_kept]
     yield old_keys[rows[both][unequal]]
     yield new_keys[both[unequal]]
+
+
+def _keys_of_points(
+    pairs: Iterable[tuple[PointsOf, PointsOf]], old_keys: IntArray, new_keys: IntArray
+) -> Iterator[IntArray]:
+    """Yield the places of points that differ, came or went, given those of instances."""
+    for old, new in pairs:
+        (_, gone), (unequal, came) = _unequal_points(old, new)
+        yield np.unique(old_keys[old.instances_of(gone)])
+        for points in (unequal, came):
+            yield np.unique(new_keys[new.instances_of(points)])
 
 
 def _facts(catalog: Catalog) -> pl.DataFrame:
@@ -306,12 +311,16 @@ def _compare_instances(old: State, new: State) -> tuple[TableChanges, TableChang
         ),
     )
     points = _changed_points(old, new, rows[both], both)
-    mine = TableChanges(new.points(added), old.points(removed), points.changed)
     return instances, TableChanges(
-        pl.concat([mine.added, points.added]),
-        pl.concat([mine.removed, points.removed]),
-        mine.changed,
+        pl.concat([_all_points(new, added), points.added]),
+        pl.concat([_all_points(old, removed), points.removed]),
+        points.changed,
     )
+
+
+def _all_points(state: State, rows: IntArray) -> pl.DataFrame:
+    points = state.points(rows)
+    return points.keyed(np.arange(points.values.height))
 
 
 def _changed_instances(old: State, new: State, before: IntArray, after: IntArray) -> BoolArray:
@@ -329,26 +338,15 @@ def _changed_instances(old: State, new: State, before: IntArray, after: IntArray
 
 
 def _changed_points(old: State, new: State, before: IntArray, after: IntArray) -> TableChanges:
-    """Compare the points of instances that both sides have, some at a time."""
-    key = (*_PLACE, "instance_id", "node_id")
+    """Compare the points of instances that both sides have."""
     nothing = pl.DataFrame(schema=POINTS.disk_columns)
+    key = (*_PLACE, "instance_id", "node_id")
     found = [TableChanges(nothing, nothing, _side_by_side(nothing, nothing, key))]
     unsure = old.differs(before, new, after)
-    before, after = before[unsure], after[unsure]
-    for first in range(0, len(after), _CHUNK):
-        some = slice(first, first + _CHUNK)
-        a, b = before[some], after[some]
-        widths = [
-            np.diff(each.structure.point_offsets)[rows] for each, rows in ((old, a), (new, b))
-        ]
-        alike = widths[0] == widths[1]
-        values = [each.read_points(_VALUES, rows[alike]) for each, rows in ((old, a), (new, b))]
-        unequal = np.flatnonzero(_unequal(*values).to_numpy())
-        of = np.searchsorted(offsets_of_counts(widths[1][alike]), unequal, side="right") - 1
-        touched = np.unique(of)
-        found.append(_compare_nodes(old.points(a[alike][touched]), new.points(b[alike][touched])))
-        # An instance of another skeleton has points of other nodes.
-        found.append(_compare_nodes(old.points(a[~alike]), new.points(b[~alike])))
+    for mine, theirs in _read_pairs(old, new, before[unsure], after[unsure]):
+        (a, gone), (b, came) = _unequal_points(mine, theirs)
+        changed = _side_by_side(mine.keyed(a), theirs.keyed(b), key)
+        found.append(TableChanges(theirs.keyed(came), mine.keyed(gone), changed))
     return TableChanges(
         pl.concat([each.added for each in found]),
         pl.concat([each.removed for each in found]),
@@ -356,15 +354,45 @@ def _changed_points(old: State, new: State, before: IntArray, after: IntArray) -
     )
 
 
-def _compare_nodes(old: pl.DataFrame, new: pl.DataFrame) -> TableChanges:
-    """Compare points by instance and node, wherever the instance is."""
-    key = ("instance_id", "node_id")
-    compared = _compare_keyed(old.drop(_PLACE), new.drop(_PLACE), key)
-    places = new.select(*_PLACE, "instance_id").unique("instance_id")
-    changed = compared.changed.join(places, on="instance_id", how="left", maintain_order="left")
-    order = [*_PLACE, *compared.changed.columns]
-    return TableChanges(
-        new.join(compared.added, on=key, how="semi", maintain_order="left"),
-        old.join(compared.removed, on=key, how="semi", maintain_order="left"),
-        changed.select(order),
-    )
+def _read_pairs(
+    old: State,
+    new: State,
+    before: IntArray,
+    after: IntArray,
+    columns: Sequence[str] = _VALUES,
+) -> Iterator[tuple[PointsOf, PointsOf]]:
+    """Read the points of pairs of instances, some pairs at a time."""
+    for first in range(0, len(after), _CHUNK):
+        some = slice(first, first + _CHUNK)
+        yield old.points(before[some], columns), new.points(after[some], columns)
+
+
+def _read_unsure(
+    old: State, new: State, before: IntArray, after: IntArray
+) -> Iterator[tuple[PointsOf, PointsOf]]:
+    """Read of pairs of instances what may differ: of values set above points only those."""
+    unsure = old.differs(before, new, after)
+    before, after = before[unsure], after[unsure]
+    patched = old.is_only_patched(before, new, after)
+    columns = sorted(old.patched_columns | new.patched_columns)
+    yield from _read_pairs(old, new, before[patched], after[patched], columns)
+    yield from _read_pairs(old, new, before[~patched], after[~patched])
+
+
+def _unequal_points(
+    old: PointsOf, new: PointsOf
+) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    """Compare points node by node, wherever the instances are.
+
+    Returns:
+        Of each side the points of nodes that both have and whose values differ, and those
+        of nodes that it alone has: an instance may have got another skeleton.
+    """
+    shared = np.minimum(*(np.diff(each.first) for each in (old, new)))
+    (a, gone), (b, came) = old.cut(shared), new.cut(shared)
+    values = [
+        each.values if len(rows) == each.values.height else each.values[rows]
+        for each, rows in ((old, a), (new, b))
+    ]
+    unequal = np.flatnonzero(_unequal(*values).to_numpy())
+    return (a[unequal], gone), (b[unequal], came)

@@ -9,7 +9,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.buffers import key_values
-from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids
+from tabular_labels.model.offsets import offsets_of_counts, ranges, rows_of_ids, rows_of_mask
 from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import repeat_frames
 
@@ -21,6 +21,9 @@ __all__ = [
     "select_points",
     "without_empty",
 ]
+
+
+_STEP = 2**16  # frames
 
 
 def select_instances(
@@ -57,13 +60,13 @@ def select_instances(
     if bool(kept.all()):
         if frames.height == structure.frames.height:
             return structure
-        at = _starts(structure)
-        return Structure(frames, structure.instances, structure.n_nodes, structure.part, at)
+        starts = structure.point_starts()
+        return Structure(frames, structure.instances, structure.n_nodes, structure.part, starts)
     # One column after the other, without those that are made anew.
     mask, places = pl.Series(kept), _places(counts)
     instances = pl.DataFrame(
         [
-            places if column.name == "instance_idx" else column.filter(mask)
+            places if column.name == "instance_idx" else _kept(column, mask, places.len())
             for column in structure.instances.get_columns()
         ]
     )
@@ -104,25 +107,34 @@ def without_empty(
 
 def _count_kept(kept: BoolArray, offsets: IntArray) -> IntArray:
     """Count the instances of each frame that are kept."""
-    before = np.zeros(len(kept) + 1, np.int32 if len(kept) < 2**31 else np.int64)
-    np.cumsum(kept, out=before[1:])
-    return np.diff(before[offsets]).astype(np.int64)
+    counts = np.empty(len(offsets) - 1, np.int64)
+    # In steps: running sums of all instances would take four bytes for each.
+    for first in range(0, len(counts), _STEP):
+        mine = offsets[first : first + _STEP + 1]
+        before = offsets_of_counts(kept[mine[0] : mine[-1]].view(np.uint8))
+        counts[first : first + _STEP] = np.diff(before[mine - mine[0]])
+    return counts
 
 
-def _starts(structure: Structure) -> IntArray:
-    """Return the first point row of each instance."""
-    if structure.point_start is not None:
-        return structure.point_start
-    return structure.point_offsets[:-1]
+def _kept(column: pl.Series, mask: pl.Series, n: int) -> pl.Series:
+    """Keep some rows of a column; of one that says the same everywhere none is copied."""
+    nulls = column.null_count()
+    is_same = nulls == column.len() or (
+        not nulls and column.dtype.is_integer() and column.min() == column.max()
+    )
+    return column.slice(0, n) if is_same else column.filter(mask)
 
 
 def _kept_starts(structure: Structure, kept: BoolArray) -> IntArray:
-    if structure.point_start is None and len(structure.n_nodes) == 1:
-        # Without the offsets of all points, which may never be asked for.
-        starts = np.flatnonzero(kept)
-        starts *= int(structure.n_nodes[0])
-        return starts
-    return _starts(structure)[kept]
+    if structure.point_start is not None:
+        return structure.point_start[kept]
+    if len(structure.n_nodes) > 1:
+        return structure.first_points()[kept]
+    starts = rows_of_mask(kept)
+    if structure.n_points >= 2**31:
+        starts = starts.astype(np.int64)
+    starts *= int(structure.n_nodes[0])  # in place: there is a number for each instance
+    return starts
 
 
 def _dense_positions(position: pl.Series) -> pl.Series:
@@ -135,10 +147,13 @@ def _dense_positions(position: pl.Series) -> pl.Series:
 
 def _places(counts: IntArray) -> pl.Series:
     """Number the instances of each frame from 0."""
-    # Modulo 2**16 throughout, which no place in a frame reaches: an eighth of the memory.
-    ends = offsets_of_counts(counts)
-    place = np.arange(int(ends[-1]), dtype=np.uint32).astype(np.uint16)
-    place -= np.repeat(ends[:-1].astype(np.uint16), counts)
+    place = np.empty(int(counts.sum()), np.uint16)
+    stop = 0
+    # In steps: what is between would take eight times the memory of the result.
+    for first in range(0, len(counts), _STEP):
+        some = counts[first : first + _STEP]
+        start, stop = stop, stop + int(some.sum())
+        place[start:stop] = ranges(np.zeros(len(some), np.int64), some)
     return pl.Series("instance_idx", place)
 
 
@@ -193,7 +208,7 @@ def select_frames(structure: Structure, rows: IntArray) -> Structure:
     else:
         instances = instances.with_columns(_without_dangling(instances))
     part = None if structure.part is None else structure.part[at]
-    return Structure(frames, instances, structure.n_nodes, part, _starts(structure)[at])
+    return Structure(frames, instances, structure.n_nodes, part, structure.point_starts(at))
 
 
 def _is_ascending(rows: IntArray | BoolArray) -> bool:

@@ -10,6 +10,7 @@ import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.model.offsets import ranges
+from tabular_labels.model.point_patch import PointPatch
 from tabular_labels.model.schema import POINTS
 from tabular_labels.model.source import Counts, HeldSource, MemorySource, PlainSource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
@@ -42,6 +43,9 @@ class DerivedSource(HeldSource):
         catalog: Small tables; None for those of the parent.
         extra: Points that are not in the parent: the columns of `POINTS` in memory. If
             the parent is derived too, these begin with the parent's.
+        has_parts: Whether the parent has parts; None: if ``structure`` has.
+        patch: Values of points, of either table, that were set; None for those of the
+            parent if that is derived.
     """
 
     def __init__(
@@ -52,15 +56,18 @@ class DerivedSource(HeldSource):
         extra: pl.DataFrame | None = None,
         *,
         has_parts: bool | None = None,
+        patch: PointPatch | None = None,
     ) -> None:
         self.catalog = parent.catalog if catalog is None else catalog
         self.structure = structure
         beside = same_points(parent)
         if beside is not None:
             extra = beside.extra if extra is None else extra
+            patch = beside.patch if patch is None else patch
             has_parts, parent = beside.has_parts, beside.parent
         self.parent: Source = parent
         self.extra: pl.DataFrame = POINTS.empty() if extra is None else extra
+        self.patch: PointPatch | None = patch
         self.has_parts: bool = structure.part is not None if has_parts is None else has_parts
 
     @property
@@ -71,7 +78,13 @@ class DerivedSource(HeldSource):
     def read_points(
         self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
     ) -> pl.DataFrame:
-        """Read from the parent, and from the table of its own."""
+        """Read from the parent and from the table of its own, and set what was set since."""
+        table = self._read(part, start, count, columns)
+        return table if self.patch is None else self.patch.apply(table, part, start, count)
+
+    def _read(
+        self, part: IntArray | None, start: IntArray, count: IntArray, columns: Sequence[str]
+    ) -> pl.DataFrame:
         mine = None if part is None else part == EXTRA
         if mine is None or not mine.any():
             return self._below(part, start, count, columns)
@@ -96,10 +109,8 @@ class DerivedSource(HeldSource):
     def load(self) -> LabelTables:
         """Read everything."""
         structure = self.structure
-        offsets = structure.point_offsets
-        start = offsets[:-1] if structure.point_start is None else structure.point_start
         columns = tuple(POINTS.memory_columns)
-        points = self.read_points(structure.part, start, np.diff(offsets), columns)
+        points = self.read_points(structure.part, *structure.point_runs(slice(None)), columns)
         return LabelTables.on(structure, self.catalog, points)
 
 
@@ -131,11 +142,10 @@ class HiddenPointsSource(DerivedSource):
     ) -> pl.DataFrame:
         """Read from the parent and blank what is hidden."""
         del part
-        offsets, below = self.structure.point_offsets, self.below
-        rows = np.searchsorted(offsets[:-1], start, side="right") - 1
-        there = offsets[:-1] if below.point_start is None else below.point_start
+        below = self.below
+        rows = self.structure.instances_of_points(start)
         parts = None if below.part is None else below.part[rows]
-        table = self.parent.read_points(parts, there[rows], count, columns)
+        table = self.parent.read_points(parts, below.point_starts(rows), count, columns)
         places = ranges(start, count)
         hidden = (self.hidden[places >> 3] >> (7 - (places & 7)).astype(np.uint8)) & 1
         gone = pl.Series("gone", hidden.astype(bool))

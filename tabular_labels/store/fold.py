@@ -16,7 +16,7 @@ import polars as pl
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.errors import ForkedProcessError
 from tabular_labels.model.buffers import is_forked, key_values
-from tabular_labels.model.offsets import offsets_of_counts
+from tabular_labels.model.offsets import narrow_rows, offsets_of_counts
 from tabular_labels.model.schema import FRAMES, INSTANCES, KIND, POINTS
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 from tabular_labels.store.derived import EXTRA, DerivedSource, same_points
@@ -318,7 +318,7 @@ def _snapshot(
         structure = Structure(frames, instances, n_nodes).with_offsets(offsets_of_counts(counts))
         return Snapshot.of(LabelTables.on(structure, catalog, points))
     old = base.structure
-    start = old.point_offsets[:-1] if old.point_start is None else old.point_start
+    start = old.all_starts()
     part: IntArray = np.zeros(len(start), np.int8) if old.part is None else _signed(old.part)
     extra, new_part, new_start = _extra_points(rows, edited, part, start)
     beside = same_points(base.source)
@@ -330,7 +330,7 @@ def _snapshot(
         instances,
         n_nodes,
         _joined_arrays(part, new_part, of_instances),
-        _joined_arrays(start, new_start, of_instances),
+        _joined_arrays(start, narrow_rows(new_start), of_instances),
     ).with_offsets(offsets_of_counts(counts))
     has_parts = old.part is not None
     return Snapshot(DerivedSource(base.source, structure, catalog, extra, has_parts=has_parts))

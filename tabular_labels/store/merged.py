@@ -111,8 +111,7 @@ class MergedSource(HeldSource):
     def load(self) -> LabelTables:
         """Read everything."""
         structure = self.structure
-        start = structure.point_start
-        assert start is not None, "merged structures say where points are"
+        start = structure.point_starts()
         n, n_nodes = len(start), structure.n_nodes
         one = len(n_nodes) == 1  # then no number for each instance has to be made
         count = np.broadcast_to(n_nodes, n) if one else np.diff(structure.point_offsets)
@@ -147,7 +146,7 @@ class SourceBuilder:
         part, start = self._part[rows], self._start[rows]
         for place, parent in enumerate(self._parents):
             mine = np.flatnonzero(np.asarray(number) == place)
-            start[mine] = _starts(parent.structure, row[mine])
+            start[mine] = parent.structure.point_starts(row[mine])
             codes, parts = _codes(parent, row[mine])
             for code in parts:
                 part[mine[codes == code]] = _place(self._origins, _origin(parent, code))
@@ -160,14 +159,6 @@ class SourceBuilder:
         part = self._part.astype(np.int8) if small else self._part
         structure = Structure(frames, instances, catalog.n_nodes, part, self._start)
         return MergedSource(catalog, structure, self._origins)
-
-
-def _starts(structure: Structure, rows: IntArray) -> IntArray:
-    if structure.point_start is not None:
-        return structure.point_start[rows]
-    if len(structure.n_nodes) == 1:
-        return rows * int(structure.n_nodes[0])  # without an offset for each instance
-    return structure.point_offsets[rows]
 
 
 def _codes(parent: Parent, rows: IntArray) -> tuple[IntArray, list[int]]:

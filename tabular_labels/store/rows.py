@@ -9,6 +9,7 @@ and instances; bulk edits put another snapshot below and keep the handles.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -55,11 +56,22 @@ class Handles:
         self.plain_stop = count if of_rows is None else 0
 
     @cached_property
+    def _is_ascending(self) -> bool:
+        """Whether rows stand in the order of their handles, as after removals."""
+        assert self.of_rows is not None
+        return bool((self.of_rows[1:] > self.of_rows[:-1]).all())
+
+    @cached_property
     def _rows(self) -> IntArray:
         assert self.of_rows is not None
         rows = np.full(int(self.of_rows.max(initial=-1)) + 1, -1, np.int32)
         rows[self.of_rows] = np.arange(len(self.of_rows), dtype=np.int32)
         return rows
+
+    @cached_property
+    def _handles(self) -> memoryview:
+        assert self.of_rows is not None
+        return self.of_rows.data
 
     def row(self, handle: int) -> int:
         """Return a handle's row.
@@ -74,11 +86,16 @@ class Handles:
         """Return a handle's row, -1 when it has none."""
         if self.of_rows is None:
             return handle if 0 <= handle < self.count else -1
+        if self._is_ascending:
+            row = bisect_left(self._handles, handle)
+            return row if row < self.count and self._handles[row] == handle else -1
         return int(self._rows[handle]) if 0 <= handle < len(self._rows) else -1
 
     def of(self, rows: Any) -> Any:
         """Return the handles of rows, given as a sequence or an array."""
-        return rows if self.of_rows is None else self.of_rows[np.asarray(rows, np.int64)]
+        if self.of_rows is None:
+            return rows
+        return self.of_rows[rows if isinstance(rows, np.ndarray) else np.asarray(rows, np.int64)]
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what the rest is made from."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from tabular_labels._types import BoolArray, IntArray
+from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import ForkedProcessError
-from tabular_labels.model.buffers import is_forked
+from tabular_labels.model.buffers import float_values, is_forked
 from tabular_labels.model.offsets import offsets_of_counts, ranges
+from tabular_labels.model.point_patch import PointPatch, patch_column
 from tabular_labels.model.schema import POINTS, TABLES
-from tabular_labels.model.source import Counts, MemorySource, Source
+from tabular_labels.model.source import Counts, HeldSource, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure, order_of_list
 from tabular_labels.store.columns import (
     FrameColumns,
@@ -71,6 +72,12 @@ class Snapshot:
         """Hold tables in memory."""
         return cls(MemorySource(tables))
 
+    def unread(self) -> Snapshot:
+        """Return the same rows without what was read of them, if they can be read again."""
+        if isinstance(self.source, HeldSource | MemorySource):
+            return self
+        return Snapshot(self.source, self.lineage)
+
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Make something that follows from these rows, and keep it under a name."""
         made = self._made.get(name)
@@ -92,8 +99,7 @@ class Snapshot:
         """Rows of the large tables, in most cases without reading them."""
         if isinstance(self.source, ChosenFramesSource):
             structure = self.structure
-            n_points = int(structure.point_offsets[-1])
-            return Counts(structure.frames.height, structure.instances.height, n_points)
+            return Counts(structure.frames.height, structure.instances.height, structure.n_points)
         return self.source.counts
 
     @property
@@ -234,7 +240,7 @@ class Snapshot:
         """
         old = self.structure
         structure = Structure(old.frames, instances, old.n_nodes, old.part, old.point_start)
-        structure.with_offsets(old.instance_offsets, old.point_offsets)
+        structure.with_offsets_of(old)
         if self.in_memory:
             tables = LabelTables.on(structure, self.catalog, self.tables().points)
             made = Snapshot(MemorySource(tables))
@@ -254,7 +260,6 @@ class Snapshot:
             points: In-memory columns of all points of these, in order.
         """
         structure, source = self.structure, self.source
-        counts = np.diff(structure.point_offsets)[rows]
         if self.in_memory:
             old = self.tables().points
             joined = _replaced(old, points.select(old.columns), structure.point_offsets, rows)
@@ -266,16 +271,61 @@ class Snapshot:
         beside = same_points(source)
         if beside is not None:
             extra, has_parts = beside.extra, beside.has_parts
-        start = offsets_of_counts(counts)[:-1] + extra.height
+        start = offsets_of_counts(structure.point_counts(rows))[:-1] + extra.height
         part, begin = _referred(structure)
+        if int(start.max(initial=0)) >= 2**31:
+            begin = begin.astype(np.int64)
         part[rows], begin[rows] = EXTRA, start
         made = Structure(structure.frames, structure.instances, structure.n_nodes, part, begin)
-        made.with_offsets(structure.instance_offsets, structure.point_offsets)
+        made.with_offsets_of(structure)
         table = pl.concat([extra, points.select(extra.columns)])
         snapshot = Snapshot(DerivedSource(source, made, self.catalog, table, has_parts=has_parts))
         shared = _OF_ROWS - {"structure"}
         snapshot._made.update({k: v for k, v in self._made.items() if k in shared})
         return snapshot
+
+    def with_point_values(self, points: IntArray, values: Mapping[str, pl.Series]) -> Snapshot:
+        """Hold the same rows, with other values of some points.
+
+        Args:
+            points: Their rows in canonical order, ascending.
+            values: By column the value of each, null for missing.
+        """
+        structure = self.structure
+        new = {name: _plain(column) for name, column in values.items()}
+        of = structure.instances_of_points(points)
+        if self.in_memory:
+            return self._with_values_in_memory(points, np.unique(of), new)
+        rows = structure.point_starts(of) + points - structure.first_points(of)
+        keys = PointPatch.keys(None if structure.part is None else structure.part[of], rows)
+        beside = same_points(self.source)
+        patch = (beside and beside.patch) or PointPatch()
+        for name, array in new.items():
+            patch = patch.with_values(name, keys, array)
+        made = Snapshot(DerivedSource(self.source, structure, self.catalog, patch=patch))
+        made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
+        return made
+
+    def _with_values_in_memory(
+        self, points: IntArray, instances: IntArray, values: Mapping[str, FloatArray | BoolArray]
+    ) -> Snapshot:
+        """Set values of points of some instances; if these are few, the others are shared."""
+        structure = self.structure
+        if len(instances) * FEW_OF < structure.instances.height:
+            patch = PointPatch()
+            for name, array in values.items():
+                patch = patch.with_values(name, PointPatch.keys(None, points), array)
+            runs = structure.point_runs(instances)
+            table = self.read_points(list(POINTS.memory_columns), instances)
+            return self.with_points(instances, patch.apply(table, None, *runs))
+        old = self.tables().points
+        columns = {
+            name: patch_column(old[name], points, values[name]) if name in values else old[name]
+            for name in old.columns
+        }
+        made = Snapshot.of(LabelTables.on(structure, self.catalog, pl.DataFrame(columns)))
+        made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
+        return made
 
     def rows_linked_to(self, rows: IntArray) -> IntArray:
         """Return the rows of the instances that were made from these, ascending."""
@@ -368,7 +418,7 @@ class Snapshot:
 
     def _keyed_points(self, rows: IntArray, wanted: list[str]) -> pl.DataFrame:
         structure = self.structure
-        count = np.diff(structure.point_offsets)[rows]
+        count = structure.point_counts(rows)
         keys = self._instance_keys(rows, wanted)
         columns: dict[str, pl.Series] = {}
         values = [name for name in wanted if name in POINTS.memory_columns]
@@ -392,10 +442,15 @@ class Snapshot:
         self.__init__(**state)  # type: ignore[misc]  # pickle skips the constructor
 
 
+def _plain(column: pl.Series) -> FloatArray | BoolArray:
+    """Return values as an array, with NaN for null."""
+    return column.to_numpy() if column.dtype == pl.Boolean else float_values(column)
+
+
 def _referred(structure: Structure) -> tuple[IntArray, IntArray]:
     """Return ``part`` and ``point_start`` as arrays of their own."""
-    start = structure.point_start
-    start = structure.point_offsets[:-1].copy() if start is None else start.copy()
+    start = structure.all_starts()
+    start = start.copy() if start is structure.point_start else start
     if structure.part is None:
         return np.zeros(len(start), np.int8), start
     part = structure.part

@@ -310,9 +310,7 @@ class Store(Rows):
             (self.frame_records, self.instance_records, self.places),
             self.__dict__.pop("list_order", None),
         )
-        for kind in ("frame", "instance"):
-            # Keys of rows that go with the old snapshot are not given again.
-            self._next_id[kind] = self.next_id(kind)
+        self._keep_ids()
         (snapshot, frames, instances), records, order = bundle
         self.frame_records, self.instance_records, self.places = records
         self.stand_on(snapshot, frames, instances)
@@ -325,20 +323,32 @@ class Store(Rows):
             self.moved.append(places)
         return old
 
+    def _keep_ids(self) -> None:
+        """Do not give keys of rows again that go with the snapshot below."""
+        for kind in ("frame", "instance"):
+            self._next_id[kind] = self.next_id(kind)
+
     @staticmethod
     def _bundle_of(folded: Folded) -> tuple[Any, ...]:
         return (folded.snapshot, folded.frames, folded.instances), ({}, {}, {}), None
 
     # Larger changes
 
-    def rebase(self, folded: Folded, places: IntArray | None = None) -> None:
+    def rebase(
+        self, folded: Folded, places: IntArray | None = None, *, keep_read: bool = True
+    ) -> None:
         """Put another snapshot below: everything is as it says from now on.
 
         Args:
             folded: The snapshot, with the handles of its rows.
             places: Packed ``(video_id, frame_idx)`` of the frames that differ (see
                 `packed_places`), int64; None when that is not known.
+            keep_read: Whether to keep what was read of a scan below, for undo. Where the
+                new snapshot shares little with it that would take the memory of both.
         """
+        if not keep_read:
+            self._keep_ids()  # while its rows are there
+            self.base = self.base.unread()
         self.put("base", places, self._bundle_of(folded))
         if folded.snapshot.catalog is not self.catalog:
             self.put_catalog(folded.snapshot.catalog)

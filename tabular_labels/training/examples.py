@@ -211,7 +211,7 @@ def _points_of(snapshot: Snapshot, rows: IntArray, n_nodes: int) -> FloatArray:
         visible = table["visible"].to_numpy()
         axes = [np.where(visible, values, np.nan) for values in axes]
     flat = np.stack(axes, axis=-1).astype(np.float32)
-    counts = np.diff(structure.point_offsets)[rows]
+    counts = structure.point_counts(rows)
     if bool((counts == n_nodes).all()):
         return flat.reshape(len(rows), n_nodes, 2)
     points = np.full((len(rows), n_nodes, 2), np.nan, np.float32)

@@ -59,7 +59,9 @@ class Faults:
             for name in (*CALLS, *CLEANING):
                 patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
             patch.setattr(io, "open", self._opener(io.open))
-            patch.setattr(pq, "write_table", self._table_writer(pq.write_table))
+            writer = pq.ParquetWriter
+            patch.setattr(writer, "write_table", self._rows_writer(writer.write_table))
+            patch.setattr(writer, "close", self._file_closer(writer.close))
             yield self
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,14 +85,24 @@ class Faults:
 
         return run
 
-    def _table_writer(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def run(table: Any, path: Path, **options: Any) -> None:
-            call(table, path, **options)
+    def _rows_writer(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(writer: Any, rows: Any, **options: Any) -> None:
+            self.meet("write_table")
+            call(writer, rows, **options)
+
+        return run
+
+    def _file_closer(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(writer: Any) -> None:
+            was_open = writer.is_open
+            call(writer)
+            if not was_open:
+                return
             try:
                 self.meet("write_table")
             except BaseException:
-                size = path.stat().st_size
-                os.truncate(path, size // 2)
+                path = Path(writer.where)
+                os.truncate(path, path.stat().st_size // 2)
                 raise
 
         return run

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tabular_labels.errors import ConflictError, InvariantError, QueryError
-from tabular_labels.io import parquet_parts, parquet_tables
+from tabular_labels.io import delta_tables, parquet_parts, parquet_tables
 from tabular_labels.io.parquet_commit import append_delta
 from tabular_labels.io.parquet_scan import open_parquet
 from tabular_labels.io.project_versions import list_versions, read_history
@@ -36,7 +36,11 @@ def path(full: LabelTables, tmp_path: Path) -> Path:
     return tmp_path / "mice"
 
 
-def test_commits_are_read_as_what_they_say(path: Path, full: LabelTables) -> None:
+@pytest.mark.parametrize("at_once", [16_384, 3])
+def test_commits_are_read_as_what_they_say(
+    path: Path, full: LabelTables, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(delta_tables, "_INSTANCES_AT_ONCE", at_once)
     source = open_parquet(path)
     for number, edit in enumerate(draw_edits(path, full, 9), start=1):
         structure = source.load_structure() if number % 2 else None
@@ -140,6 +144,7 @@ def test_edits_that_break_rules_are_refused(path: Path, full: LabelTables) -> No
     source = open_parquet(path)
     (edit,) = draw_edits(path, full, 1)
     good = edit.edit_set(full)
+    assert isinstance(good.points, pl.DataFrame)
     n = good.counts
     cases = {
         "those of the new state": replace(good, counts=replace(n, points=n.points - 3)),

@@ -131,11 +131,14 @@ def fail_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 FAILURES: dict[str, tuple[str, Callable[..., Any]]] = {
-    "at the first file": ("parquet_files.pq.write_table", fail),
-    "at a later file": ("parquet_files.pq.write_table", fail_after(4, pq.write_table)),
+    "at the first file": ("parquet_files.pq.ParquetWriter.write_table", fail),
+    "at a later file": (
+        "parquet_files.pq.ParquetWriter.write_table",
+        fail_after(4, pq.ParquetWriter.write_table),
+    ),
     "while describing": ("parquet_files.describe_file", fail),
     "at the manifest": ("parquet_files.publish", fail),
-    "when interrupted": ("parquet_files.pq.write_table", interrupt),
+    "when interrupted": ("parquet_files.pq.ParquetWriter.write_table", interrupt),
     "when interrupted late": ("parquet_files.publish", interrupt),
 }
 
@@ -160,7 +163,8 @@ def test_a_failed_first_write_leaves_nothing(
     tables: LabelTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(pq, "write_table", fail_after(4, pq.write_table))
+        failing = fail_after(4, pq.ParquetWriter.write_table)
+        patch.setattr(pq.ParquetWriter, "write_table", failing)
         with pytest.raises(OSError, match="No space left"):
             write_parquet(tables, tmp_path / "mice", points_per_shard=100)
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular_labels.errors import InvariantError, Violation
-from tabular_labels.model import schema
+from tabular_labels.model import checks, schema
 from tabular_labels.model.checks import (
     FRAME_IDX_STOP,
     check_catalog,
@@ -450,6 +450,27 @@ def test_instances_in_any_other_order_are_reported(
         "rows are grouped by frame, in the order of frames",
         "instance_idx is the place in the frame",
     }
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 2**18])
+def test_places_in_frames_are_judged_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(checks, "_STEP", at_once)
+    rng = np.random.default_rng(0)
+    for n in range(8):
+        for _ in range(20):
+            place = rng.integers(0, 3, n).astype(np.uint16)
+            is_first = rng.random(n) < 0.4
+            is_first[:1] = True
+            expected = [
+                bool(place[k] != 0) if is_first[k] else int(place[k]) != int(place[k - 1]) + 1
+                for k in range(n)
+            ]
+            assert checks._misplaced(place, is_first).tolist() == [
+                wrong or (not is_first[k] and bool(place[k] == 0))
+                for k, wrong in enumerate(expected)
+            ]
 
 
 def test_requiring_no_violations_passes() -> None:

@@ -16,11 +16,13 @@ from tabular_labels.labels_edit import LabelsEdit
 from tabular_labels.model.arguments import require_type
 from tabular_labels.queries.blank import blank_instances
 from tabular_labels.queries.find import count_kind
+from tabular_labels.queries.match_videos import match_lineage
 from tabular_labels.queries.places import repeat_frames
 from tabular_labels.queries.select import select_instances, without_empty
 from tabular_labels.queries.tracks import instances_of_tracks, named_tracks, summarise_tracks
 from tabular_labels.setting import chosen_rows, set_rows, set_values
 from tabular_labels.tracking import drop_tracks
+from tabular_labels.video_marks import mark_videos
 from tabular_labels.views import LabeledFrame
 
 __all__ = ["LabelsBulk"]
@@ -134,13 +136,15 @@ class LabelsBulk(LabelsEdit):
 
         Args:
             new_labels: Only from frames that these labels have predictions in. Videos
-                are the same if they are one object, or have equal filenames and backends.
+                are the same if they are one object, or of one origin (as `merge` has it),
+                or match (see `Video.matches`).
 
         Returns:
             How many were removed.
 
         Raises:
-            AmbiguousVideoError: Several videos are equal to one of ``new_labels``.
+            AmbiguousVideoError: Several videos match one of ``new_labels``, and no origin
+                decides.
             TypeError: ``new_labels`` are no labels.
 
         Source:
@@ -153,13 +157,15 @@ class LabelsBulk(LabelsEdit):
 
         Args:
             new_labels: Only from frames that these labels have user instances in. Videos
-                are the same if they are one object, or have equal filenames and backends.
+                are the same if they are one object, or of one origin (as `merge` has it),
+                or match (see `Video.matches`).
 
         Returns:
             How many were removed.
 
         Raises:
-            AmbiguousVideoError: Several videos are equal to one of ``new_labels``.
+            AmbiguousVideoError: Several videos match one of ``new_labels``, and no origin
+                decides.
             TypeError: ``new_labels`` are no labels.
 
         Source:
@@ -181,8 +187,7 @@ class LabelsBulk(LabelsEdit):
         known = np.flatnonzero(count_kind(theirs, kind))
         video = theirs.frames["video_id"][known]
         # What a video means is asked only where something hangs on it: it may be ambiguous.
-        videos = others._objects.video_by_id
-        keys = {key: self._video_key(videos[key]) for key in video.unique().to_list()}
+        keys = self._keys_of_others(others, video.unique().to_list())
         video = video.replace_strict(keys, return_dtype=pl.Int64)
         index = theirs.frames["frame_idx"].to_numpy()[known]
         there = video.is_not_null().to_numpy()
@@ -191,6 +196,16 @@ class LabelsBulk(LabelsEdit):
         mine = _packed(frames["video_id"].to_numpy(), frames["frame_idx"].to_numpy())
         found: BoolArray = np.isin(mine, wanted)
         return found
+
+    def _keys_of_others(self, others: LabelsCore, keys: list[int]) -> dict[int, int | None]:
+        """Find what videos of other labels are here: by identity, by origin, by what they say."""
+        videos, mine = others._objects.video_by_id, self._video_keys
+        if all(videos[key] in mine for key in keys):
+            return {key: mine[videos[key]] for key in keys}
+        marks = mark_videos(self._objects, others._objects)
+        known = match_lineage(self._catalog, others._catalog, marks)
+        known |= {key: mine[videos[key]] for key in keys if videos[key] in mine}
+        return {key: known[key] if key in known else self._video_key(videos[key]) for key in keys}
 
     def remove_untracked_instances(self, remove_empty_frames: bool = True) -> int:
         """Remove instances without a track.

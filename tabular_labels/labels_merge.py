@@ -37,8 +37,9 @@ class LabelsMerge(LabelsCore):
         Args:
             other: The other labels.
             videos: ``"auto"``: the same file, path (separators of either system count), or
-                source, an equal tail of the path, or one origin of both labels; of several
-                candidates none is guessed. ``"classic"`` as the classic library, ``"name"``
+                source, an equal tail of the path, or one origin of both labels; of arrays
+                one object, or equal pictures; of several candidates none is guessed.
+                ``"classic"`` as the classic library, ``"name"``
                 also equal basenames, ``"shape"`` also equal lengths and sizes, ``"none"``.
                 Or a mapping from videos of ``other`` to videos of these labels, or None;
                 the rest is matched by ``"auto"``.
@@ -198,19 +199,24 @@ class LabelsMerge(LabelsCore):
         report, decided = plan.report, plan.decided
         if report.changes:
             snapshot, made = merged_snapshot(decided, with_history(decided, report.counts))
-            put_merged(self._store, decided, snapshot, made)
+            put_merged(self._store, decided, snapshot, made, plan.match.new_objects)
             warn_of_attachments(decided.new.catalog)
             warn_of_circles(snapshot)
         return report
 
 
-def put_merged(store: Store, decided: Decided, snapshot: Snapshot, made: MergedRows) -> None:
-    """Let merged rows take the place of those of now; rows that were there keep their handles."""
+def put_merged(
+    store: Store, decided: Decided, snapshot: Snapshot, made: MergedRows, new: Objects
+) -> None:
+    """Let merged rows take the place of those of now; rows that were there keep their handles.
+
+    ``new`` are the objects of what is taken in.
+    """
     folded = store.folded
     assert folded.snapshot is decided.base, "nothing was edited since"
     frames = _handles(store, "frame", folded.frames, None, made.is_added)
     instances = _handles(store, "instance", folded.instances, decided.is_dropped, made.is_new)
-    objects = merged_objects(store.objects, decided)
+    objects = merged_objects(store.objects, decided, new)
     catalogs = decided.base.catalog, snapshot.catalog
     with store.step():
         store.put_catalog(snapshot.catalog, objects)
@@ -233,10 +239,15 @@ def _handles(
     return Handles(handles, len(handles))
 
 
-def merged_objects(objects: Objects, decided: Decided) -> Objects:
-    """Keep the objects that there are; those of skeletons that got nodes are replaced."""
+def merged_objects(objects: Objects, decided: Decided, new: Objects) -> Objects:
+    """Keep the objects that there are, and take the new project's videos with their arrays.
+
+    The objects of skeletons that got nodes are replaced.
+    """
     catalog = decided.catalog.catalog
     all_of_them = Objects.of(catalog)
+    became = decided.catalog.new.videos
+    videos = {became[key]: video for key, video in new.video_by_id.items()}
     mine = objects.skeleton_by_id
     grown = {}
     for key, nodes in decided.catalog.base.skeletons.items():
@@ -245,7 +256,7 @@ def merged_objects(objects: Objects, decided: Decided) -> Objects:
             added = all_of_them.skeleton_by_id[key].nodes[len(mine[key].nodes) :]
             grown[key] = build_skeleton(catalog, key, [*mine[key].nodes, *added])
     made = Objects(
-        {**all_of_them.video_by_id, **objects.video_by_id},
+        {**all_of_them.video_by_id, **videos, **objects.video_by_id},
         {**all_of_them.skeleton_by_id, **mine, **grown},
         {**all_of_them.track_by_id, **objects.track_by_id},
     )

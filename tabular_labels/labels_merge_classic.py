@@ -23,6 +23,7 @@ from tabular_labels.merging_classic import (
 )
 from tabular_labels.merging_parts import side_of
 from tabular_labels.model.arguments import require_type
+from tabular_labels.model.objects import Objects
 from tabular_labels.model.video import Video
 from tabular_labels.queries.match import match_catalogs
 from tabular_labels.queries.merge_catalog import merge_catalogs
@@ -59,9 +60,10 @@ class LabelsMergeClassic(LabelsEdit):
         Args:
             base_labels: Are changed; one step of `undo`.
             new_labels: Stay as they are.
-            unify: Match videos by equal paths or three equal last parts of them, and
-                tracks by name and ``spawned_on``; otherwise only a video or track that is
-                the same object in both is the same. Skeletons are matched by node names.
+            unify: Match videos by equal paths or three equal last parts of them, those made
+                from arrays by their pictures, and tracks by name and ``spawned_on``;
+                otherwise only a video or track that is the same object in both is the same.
+                Skeletons are matched by node names.
 
         Returns:
             The instances that were added, by video and frame index; frames with the
@@ -81,7 +83,7 @@ class LabelsMergeClassic(LabelsEdit):
         match = _match(base_labels, new_labels, unify=unify)
         made = decide_classic(base, new, match, first, hold_conflicts=True)
         extra_base = type(base_labels).from_snapshot(made.extra_base, base_labels._lent_objects)
-        added = _put(base_labels, made.decided)
+        added = _put(base_labels, made.decided, new_labels._objects)
         base_labels._emptied = [*base_labels._emptied, *made.emptied]  # type: ignore[misc]  # its own from now on
         extra_new = type(base_labels).from_snapshot(made.extra_new, base_labels._lent_objects)
         return _by_place(base_labels, added), extra_base[:], extra_new[:]
@@ -148,7 +150,7 @@ class LabelsMergeClassic(LabelsEdit):
             match = _match(self, new, unify=unify, with_marks=False)
             first = self._store.next_ids()
             made = decide_classic(self._snapshot, new._snapshot, match, first, hold_conflicts=False)
-            _put(self, made.decided, is_project=is_project)
+            _put(self, made.decided, new._objects, is_project=is_project)
         return True
 
     def merge_matching_frames(self, video: VideoLike | None = None) -> None:
@@ -199,13 +201,12 @@ class LabelsMergeClassic(LabelsEdit):
 
 def _match(base: LabelsCore, new: LabelsCore, *, unify: bool, with_marks: bool = True) -> Any:
     catalog = new._catalog if with_marks else bare(new._catalog)
-    if unify:
-        return match_classic(base._catalog, catalog)
-    return match_objects((base._catalog, base._objects), (catalog, new._objects))
+    match = match_classic if unify else match_objects
+    return match((base._catalog, base._objects), (catalog, new._objects))
 
 
 def _put(
-    labels: LabelsCore, decided: Decided, *, is_project: bool = True
+    labels: LabelsCore, decided: Decided, new: Objects, *, is_project: bool = True
 ) -> tuple[Decided, MergedRows] | None:
     """Do what was decided, and write down what came from another project; None for nothing."""
     counts = decided.count()
@@ -213,7 +214,7 @@ def _put(
         return None
     catalog = with_history(decided, counts) if is_project else None
     snapshot, made = merged_snapshot(decided, catalog)
-    put_merged(labels._store, decided, snapshot, made)
+    put_merged(labels._store, decided, snapshot, made, new)
     warn_of_circles(snapshot, stacklevel=4)
     return decided, made
 

@@ -65,7 +65,7 @@ def merge(
         decided = decide_merge(snapshot, _fresh(other), match.found, strategy, tolerance)
         counts = decided.count()
         if counts.changes:
-            objects = merged_objects(objects, decided)
+            objects = merged_objects(objects, decided, other._objects)
             snapshot, _ = merged_snapshot(decided, with_history(decided, counts))
             warn_of_attachments(other._catalog, stacklevel=3)
     if len(listed) > 1:

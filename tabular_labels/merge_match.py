@@ -17,6 +17,7 @@ from tabular_labels.model.video import Video
 from tabular_labels.queries.match import CatalogMatch, match_catalogs
 from tabular_labels.queries.match_tracks import TrackRule
 from tabular_labels.queries.match_videos import VideoRule
+from tabular_labels.video_marks import mark_videos
 
 if TYPE_CHECKING:
     from tabular_labels.labels_core import LabelsCore
@@ -58,6 +59,11 @@ class Match:
     def found(self) -> CatalogMatch:
         """The match of the small tables."""
         return self._found
+
+    @property
+    def new_objects(self) -> Objects:
+        """The objects of the other labels."""
+        return self._new
 
     @property
     def videos(self) -> pl.DataFrame:
@@ -184,7 +190,8 @@ def match_snapshots(
     """Match labels with small tables and their objects."""
     video_rule: Any = _rule("videos", videos, _VIDEO_RULES, "auto")
     track_rule: Any = _rule("tracks", tracks, _TRACK_RULES, "lineage")
-    found = match_catalogs(catalog, new._catalog, videos=video_rule, tracks=track_rule)
+    marks = mark_videos(objects, new._objects)
+    found = match_catalogs(catalog, new._catalog, videos=video_rule, tracks=track_rule, marks=marks)
     match = Match(found, objects, new._objects)
     for given, put in ((videos, match.set_video), (tracks, match.set_track)):
         if isinstance(given, Mapping):

@@ -21,6 +21,7 @@ from tabular_labels.queries.merge_compare import CONFLICTING, REDUNDANT, Compari
 from tabular_labels.queries.merge_strategies import Decision, decide
 from tabular_labels.queries.select import select_instances
 from tabular_labels.store.snapshot import Snapshot
+from tabular_labels.video_marks import mark_videos
 
 __all__ = [
     "ClassicMerge",
@@ -51,9 +52,10 @@ class ClassicMerge:
     emptied: list[tuple[int, int]]
 
 
-def match_classic(base: Catalog, new: Catalog) -> CatalogMatch:
-    """Match as the classic ``unify``: by paths, node names, and values of tracks."""
-    return match_catalogs(base, new, videos="classic", tracks="classic")
+def match_classic(base: tuple[Catalog, Objects], new: tuple[Catalog, Objects]) -> CatalogMatch:
+    """Match as the classic ``unify``: by paths or arrays, node names, and values of tracks."""
+    marks = mark_videos(base[1], new[1])
+    return match_catalogs(base[0], new[0], videos="classic", tracks="classic", marks=marks)
 
 
 def match_objects(base: tuple[Catalog, Objects], new: tuple[Catalog, Objects]) -> CatalogMatch:

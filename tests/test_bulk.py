@@ -1,6 +1,7 @@
 """Edits by query say the same as the same edits made row by row."""
 
 import os
+import pickle
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -302,6 +303,12 @@ def test_videos_of_other_labels_are_known_by_what_they_say() -> None:
     assert [len(frame) for frame in labels] == [1, 1, 0]
     assert labels.remove_predictions(project(["c.mp4"])) == 0
     assert labels.remove_predictions(tl.Labels()) == 0
+    # Of one origin, all are known.
+    copy = pickle.loads(pickle.dumps(labels))
+    assert not any(mine is theirs for mine in labels.videos for theirs in copy.videos)
+    copy.remove_frame(copy[0])
+    assert labels.remove_predictions(copy) == 1
+    assert [len(frame) for frame in labels] == [1, 0, 0]
     with pytest.raises(TypeError, match="new_labels: found str"):
         labels.remove_user_instances("other.slp")  # type: ignore[arg-type]  # that is the test
 

@@ -128,6 +128,13 @@ def test_arrays_are_videos() -> None:
     assert np.array_equal(copy.copy(video)[2], array[2])
     assert video.matches(tl.Video.from_numpy(array.copy()))
     assert not video.matches(tl.Video.from_numpy(array[:4]))
+    assert not video.matches(tl.Video.from_numpy(array[::-1]))
+    # What was an array is told by nothing when the array is gone.
+    lost = tl.Video("", video.plain_backend(), n_frames=5, height=4, width=6, channels=3)
+    assert not video.matches(lost)
+    assert not lost.matches(video)
+    assert not lost.matches(lost.copy())
+    assert lost.matches(lost)
     labels = tl.Labels([tl.LabeledFrame(video, 3)])
     assert np.array_equal(labels[0].image, array[3])
     with pytest.raises(ValueError, match="channels"):

@@ -18,6 +18,7 @@ __all__ = [
     "VideoBackend",
     "as_backend",
     "is_picture_name",
+    "names_nothing",
 ]
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -133,6 +134,23 @@ def as_backend(values: Mapping[str, Any], filename: str = "") -> VideoBackend:
 def is_picture_name(name: str | os.PathLike[str]) -> bool:
     """Tell whether a file's name says that it holds one picture."""
     return PurePath(name).suffix.lower() in _PICTURES
+
+
+def names_nothing(filename: str, values: Mapping[str, Any]) -> bool:
+    """Tell whether nothing says where a video's pictures are, as of one made from an array.
+
+    Args:
+        filename: Path as the project stores it.
+        values: What is stored about opening the video.
+
+    Examples:
+        >>> names_nothing("", {"filename": "", "type": "NumpyVideo"})
+        True
+        >>> names_nothing("", {"filename": "", "source_video": {"filename": "a.mp4"}})
+        False
+    """
+    keys = ("filename", "filenames", "dataset", "source_video", "original_video")
+    return not filename and not any(values.get(key) for key in keys)
 
 
 def _kind_of(values: Mapping[str, Any], filename: str) -> type[VideoBackend]:

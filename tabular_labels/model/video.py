@@ -13,9 +13,15 @@ from typing import Any
 import numpy as np
 
 from tabular_labels._types import PathLike
-from tabular_labels.model.backends import VideoBackend, as_backend, is_picture_name
+from tabular_labels.model.backends import (
+    VideoBackend,
+    as_backend,
+    is_picture_name,
+    names_nothing,
+)
 from tabular_labels.model.freezing import Freezable, FrozenList
 from tabular_labels.model.pixels import Pictured
+from tabular_labels.model.same_pictures import same_pictures
 
 __all__ = ["Video"]
 
@@ -245,15 +251,25 @@ class Video(Pictured, Freezable):
     def matches(self, other: Video) -> bool:
         """Tell whether both refer to the same thing: equal filename and backend.
 
+        Videos made from arrays are the same if the arrays hold the same pictures (shape,
+        dtype and every value). One without filename and without an array refers to nothing
+        that could be compared: only it itself is the same.
+
         Examples:
             >>> Video.from_filename("a.mp4").matches(Video.from_filename("a.mp4"))
             True
+            >>> array = np.zeros((5, 4, 6, 1), np.uint8)
+            >>> Video.from_numpy(array).matches(Video.from_numpy(array + 1))
+            False
         """
         if self is other:
             return True
-        if self.array is not None and other.array is not None:
-            return np.array_equal(self.array, other.array)
-        return self.filename == other.filename and self._canonical() == other._canonical()
+        mine, theirs = self.array, other.array
+        if mine is not None or theirs is not None:
+            return mine is not None and theirs is not None and same_pictures(mine, theirs)
+        if self.filename != other.filename or names_nothing(self.filename, self.backend):
+            return False
+        return self._canonical() == other._canonical()
 
     def copy(self) -> Video:
         """Return a free copy."""

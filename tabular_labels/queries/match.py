@@ -12,6 +12,7 @@ from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.match_skeletons import match_nodes, match_skeletons
 from tabular_labels.queries.match_tracks import TrackRule, match_tracks
 from tabular_labels.queries.match_videos import VideoRule, match_videos
+from tabular_labels.queries.video_marks import NO_MARKS, VideoMarks
 
 __all__ = ["CatalogMatch", "match_catalogs"]
 
@@ -114,7 +115,12 @@ class CatalogMatch:
 
 
 def match_catalogs(
-    base: Catalog, new: Catalog, *, videos: VideoRule = "auto", tracks: TrackRule = "lineage"
+    base: Catalog,
+    new: Catalog,
+    *,
+    videos: VideoRule = "auto",
+    tracks: TrackRule = "lineage",
+    marks: VideoMarks = NO_MARKS,
 ) -> CatalogMatch:
     """Find what of one project is the same as what of another.
 
@@ -123,6 +129,7 @@ def match_catalogs(
         new: The project to be taken in.
         videos: See `match_videos`.
         tracks: See `match_tracks`.
+        marks: What only the videos themselves can say, see `match_videos`.
 
     Examples:
         >>> match_catalogs(Catalog(), Catalog()).videos.height
@@ -133,7 +140,7 @@ def match_catalogs(
     return CatalogMatch(
         base,
         new,
-        match_videos(base, new, videos),
+        match_videos(base, new, videos, marks),
         skeletons,
         match_nodes(base, new, keys),
         match_tracks(base, new, tracks),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import polars as pl
 
 from tabular_labels.model.tables import Catalog
+from tabular_labels.queries.known_videos import KnownVideo, known_videos
 from tabular_labels.queries.lineage import known_keys
+from tabular_labels.queries.video_marks import NO_MARKS, VideoMarks
 
-__all__ = ["VIDEO_MATCHES", "VideoRule", "match_videos"]
+__all__ = ["VIDEO_MATCHES", "VideoRule", "match_lineage", "match_videos"]
 
 VideoRule: TypeAlias = Literal["auto", "classic", "name", "shape", "none"]
 
@@ -30,55 +29,18 @@ VIDEO_MATCHES: dict[str, pl.DataType | type[pl.DataType]] = {
 CLASSIC_PARTS = 3
 """Paths with so many equal last parts were one video for the classic library."""
 
-_TEMPORARY = re.compile(r"/tmp_\d+_")
 
-
-@dataclass(frozen=True)
-class _Name:
-    """One path under which a recording is known."""
-
-    parts: tuple[str, ...]
-    detail: str  # what tells recordings within one file apart
-
-    def common(self, other: _Name) -> int:
-        """Count the equal last parts."""
-        if self.detail != other.detail:
-            return 0
-        count = 0
-        for mine, theirs in zip(reversed(self.parts), reversed(other.parts), strict=False):
-            if mine != theirs:
-                break
-            count += 1
-        return count
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What a project says of one video."""
-
-    key: int
-    filename: str
-    backend: str
-    names: tuple[_Name, ...]
-    shape: tuple[int | None, ...]
-
-    def tail(self, other: _Known) -> int:
-        """Count the equal last parts of the names that have most of them."""
-        return max((a.common(b) for a in self.names for b in other.names), default=0)
-
-    def contradicts(self, other: _Known) -> bool:
-        """Tell whether both know a size, and not the same."""
-        pairs = zip(self.shape, other.shape, strict=True)
-        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
-
-
-def match_videos(base: Catalog, new: Catalog, rule: VideoRule = "auto") -> pl.DataFrame:
+def match_videos(
+    base: Catalog, new: Catalog, rule: VideoRule = "auto", marks: VideoMarks = NO_MARKS
+) -> pl.DataFrame:
     r"""Find for each video of a project the same one of another.
 
     Nothing is opened; what counts is what the projects say. With ``"auto"``, in order:
 
+    - ``object``: one `Video` without a filename is in both;
     - ``lineage``: both projects have one origin, or an earlier merge wrote the video
       down, and the basenames are equal;
+    - ``pictures``: arrays that hold the same pictures;
     - ``same``: equal filename and backend;
     - ``path``: equal paths, with separators of either system;
     - ``source``: one holds pictures of the other, or both of the same recording;
@@ -87,15 +49,19 @@ def match_videos(base: Catalog, new: Catalog, rule: VideoRule = "auto") -> pl.Da
 
     Each rule takes a pair only if neither video has a second candidate by that rule,
     and the number of frames, the height and the width do not differ where both are
-    known (a lineage is trusted without). What remains is not guessed: ``by`` says
-    ``ambiguous`` and ``candidates`` holds the videos with the same basename.
+    known (a lineage of files is trusted without). Two arrays with different pictures are
+    never the same. A video without a filename whose pictures are not at hand is found by
+    ``object``, by lineage, or by its shape when that is asked for. What remains is not
+    guessed: ``by`` says ``ambiguous`` and ``candidates`` holds the videos with the same
+    basename, or without a filename and with nothing that contradicts.
 
     Args:
         base: The project to find them in.
         new: The project whose videos are looked for.
         rule: ``classic`` as the classic library: equal paths, sources or three last
-            parts; ``name`` also takes equal basenames, ``shape`` equal number of
-            frames, height and width; ``none`` matches nothing.
+            parts, and no lineage; ``name`` also takes equal basenames, ``shape`` equal
+            number of frames, height and width; ``none`` matches nothing.
+        marks: What only the videos themselves can say.
 
     Returns:
         One row per video of ``new``, in its order: ``video_id``, ``filename``,
@@ -113,23 +79,49 @@ def match_videos(base: Catalog, new: Catalog, rule: VideoRule = "auto") -> pl.Da
     Source:
         ``Video.match_to`` and ``Labels.unify`` of the classic library.
     """
-    mine, theirs = _known(base.videos), _known(new.videos)
-    found: dict[int, tuple[_Known, str]] = {}
+    mine, theirs = known_videos(base.videos, marks.base), known_videos(new.videos, marks.new)
+    found: dict[int, tuple[KnownVideo, str]] = {}
     if rule != "none":
         lineage = known_keys(base, new, "videos") if rule != "classic" else {}
         for by, score in _levels(rule, lineage):
-            _take(mine, theirs, found, by, score)
+            if marks.new or by not in _BY_MARKS:
+                _take(mine, theirs, found, by, score)
     return _table(mine, theirs, found, is_asked=rule != "none")
 
 
-_Score: TypeAlias = Callable[[_Known, _Known], int]
+def match_lineage(base: Catalog, new: Catalog, marks: VideoMarks = NO_MARKS) -> dict[int, int]:
+    """Find the videos of one origin, by the first two rules of `match_videos`.
+
+    Args:
+        base: The project to find them in.
+        new: The project whose videos are looked for.
+        marks: What only the videos themselves can say.
+
+    Returns:
+        Keys of ``base`` by keys of ``new``.
+
+    Examples:
+        >>> match_lineage(Catalog(), Catalog())
+        {}
+    """
+    mine, theirs = known_videos(base.videos, marks.base), known_videos(new.videos, marks.new)
+    found: dict[int, tuple[KnownVideo, str]] = {}
+    for by, score in _levels("auto", known_keys(base, new, "videos")):
+        if by in ("object", "lineage"):
+            _take(mine, theirs, found, by, score)
+    return {key: video.key for key, (video, _) in found.items()}
+
+
+_Score: TypeAlias = Callable[[KnownVideo, KnownVideo], int]
 
 
 def _levels(rule: VideoRule, lineage: Mapping[int, int]) -> Sequence[tuple[str, _Score]]:
     """List rules from the surest on; each scores a pair, 0 for no."""
     levels: list[tuple[str, _Score]] = [
-        ("lineage", lambda a, b: lineage.get(b.key) == a.key and _basename(a) == _basename(b)),
-        ("same", lambda a, b: (a.filename, a.backend) == (b.filename, b.backend)),
+        ("object", lambda a, b: a.mark.is_same_object(b.mark)),
+        ("lineage", lambda a, b: lineage.get(b.key) == a.key and _is_still(a, b)),
+        ("pictures", lambda a, b: a.mark.is_same_pictures(b.mark)),
+        ("same", _says_same),
         ("path", lambda a, b: bool(a.names and b.names) and a.names[0] == b.names[0]),
         ("source", lambda a, b: not set(a.names).isdisjoint(b.names)),
         ("tail", _classic_tail if rule == "classic" else _whole_tail),
@@ -141,16 +133,34 @@ def _levels(rule: VideoRule, lineage: Mapping[int, int]) -> Sequence[tuple[str, 
     return levels
 
 
-def _basename(video: _Known) -> str:
+_BY_MARKS = frozenset({"object", "pictures"})
+"""Rules that the tables alone cannot answer."""
+
+_TRUSTED = _BY_MARKS | {"lineage"}
+"""Rules that need no look at what else is said of a video."""
+
+
+def _is_still(a: KnownVideo, b: KnownVideo) -> bool:
+    """Tell whether neither of two videos of one origin became something else."""
+    if a.is_nameless and b.is_nameless:
+        return not a.contradicts(b)
+    return _basename(a) == _basename(b) and not a.mark.holds_other_pictures(b.mark)
+
+
+def _says_same(a: KnownVideo, b: KnownVideo) -> bool:
+    return not a.is_nameless and (a.filename, a.backend) == (b.filename, b.backend)
+
+
+def _basename(video: KnownVideo) -> str:
     return video.names[0].parts[-1] if video.names and video.names[0].parts else ""
 
 
-def _classic_tail(a: _Known, b: _Known) -> int:
+def _classic_tail(a: KnownVideo, b: KnownVideo) -> int:
     tail = a.tail(b)
     return tail if tail >= CLASSIC_PARTS else 0
 
 
-def _whole_tail(a: _Known, b: _Known) -> int:
+def _whole_tail(a: KnownVideo, b: KnownVideo) -> int:
     """Take long tails, and paths that end the other one."""
     best = 0
     for one in a.names:
@@ -162,9 +172,9 @@ def _whole_tail(a: _Known, b: _Known) -> int:
 
 
 def _take(
-    mine: Sequence[_Known],
-    theirs: Sequence[_Known],
-    found: dict[int, tuple[_Known, str]],
+    mine: Sequence[KnownVideo],
+    theirs: Sequence[KnownVideo],
+    found: dict[int, tuple[KnownVideo, str]],
     by: str,
     score: _Score,
 ) -> None:
@@ -176,7 +186,7 @@ def _take(
         (a.key, b.key): value
         for b in asking
         for a in free
-        if (value := int(score(a, b))) and (by == "lineage" or not a.contradicts(b))
+        if (value := int(score(a, b))) and (by in _TRUSTED or not a.contradicts(b))
     }
     best_of_new = _best(scores, 1)
     best_of_base = _best(scores, 0)
@@ -198,16 +208,17 @@ def _best(scores: Mapping[tuple[int, int], int], end: int) -> dict[int, tuple[in
 
 
 def _table(
-    mine: Sequence[_Known],
-    theirs: Sequence[_Known],
-    found: Mapping[int, tuple[_Known, str]],
+    mine: Sequence[KnownVideo],
+    theirs: Sequence[KnownVideo],
+    found: Mapping[int, tuple[KnownVideo, str]],
     *,
     is_asked: bool,
 ) -> pl.DataFrame:
     rows = []
     for video in theirs:
         match, by = found.get(video.key, (None, ""))
-        near = [a.key for a in mine if is_asked and match is None and a.tail(video)]
+        is_open = is_asked and match is None
+        near = [a.key for a in mine if is_open and (a.tail(video) or a.may_be(video))]
         rows.append(
             (
                 video.key,
@@ -219,40 +230,3 @@ def _table(
             )
         )
     return pl.DataFrame(rows, schema=VIDEO_MATCHES, orient="row")
-
-
-def _known(videos: pl.DataFrame) -> list[_Known]:
-    known = []
-    for row in videos.to_dicts():
-        backend = json.loads(row["backend"])
-        shape = tuple(row[name] for name in ("n_frames", "height", "width"))
-        # Equal but for the order of its keys.
-        text = json.dumps(backend, sort_keys=True)
-        names = _names(row["filename"], backend)
-        known.append(_Known(row["video_id"], row["filename"], text, names, shape))
-    return known
-
-
-def _names(filename: str, backend: Mapping[str, Any]) -> tuple[_Name, ...]:
-    """Name the file itself, then the recordings it was made from."""
-    dataset, listed = backend.get("dataset"), backend.get("filenames")
-    detail = dataset if isinstance(dataset, str) else ""
-    if isinstance(listed, list):
-        detail += "|".join(_parts(str(name))[-1] for name in listed[1:] if name)
-    names = [_Name(_parts(filename), detail)] if filename else []
-    for key in ("source_video", "original_video"):
-        source = backend.get(key)
-        inner = source.get("backend", source) if isinstance(source, dict) else {}
-        path = inner.get("filename") if isinstance(inner, dict) else None
-        if isinstance(path, str) and path not in ("", "."):
-            names.append(_Name(_parts(path), str(inner.get("dataset") or "")))
-    return tuple(dict.fromkeys(names))
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    """Cut a path of either system at its separators."""
-    text = _TEMPORARY.sub("/", path.replace("\\", "/"))
-    parts = [part for part in text.split("/") if part not in ("", ".")]
-    if parts and re.fullmatch("[A-Za-z]:", parts[0]):
-        parts[0] = parts[0].lower()
-    return tuple(parts) or ("",)

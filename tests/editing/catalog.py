@@ -7,12 +7,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 import tabular_labels as tl
 from tabular_labels.errors import ReadOnlyError
-from tests.editing.machine import SKELETONS, VIDEOS, Machine, discard, number
+from tests.editing.machine import (
+    ARRAYS,
+    ARRAYS_KEPT,
+    SKELETONS,
+    VIDEOS,
+    Machine,
+    discard,
+    number,
+)
+from tests.editing.model_rows import FrameRow
 
 places = st.tuples(number, st.integers(0, 8), st.sampled_from([None, 0, 3]))
 
@@ -31,6 +41,32 @@ class CatalogRules(Machine):
 
         found = self.edit(lambda: self.labels.add_video(video), same)
         assert found is self.model.known_video(video)
+
+    @rule(
+        k=st.sampled_from(range(len(ARRAYS))),
+        twice=st.booleans(),
+        index=st.integers(0, 2),
+        predicted=st.booleans(),
+    )
+    def label_an_array(self, k: int, twice: bool, index: int, predicted: bool) -> None:
+        """Add an array; one with the pictures of another is the same unless it is appended."""
+        video = tl.Video.from_numpy(ARRAYS[k].copy())
+        self.arrays = [*self.arrays, video][-ARRAYS_KEPT:]
+        labels, model = self.labels, self.model
+        if twice or self.is_ambiguous(video):
+            self.edit(
+                lambda: labels.videos.append(video), lambda: discard(model.append_video(video))
+            )
+        else:
+            self.edit(lambda: labels.add_video(video), lambda: discard(model.add_video(video)))
+        found = model.known_video(video)
+        assert found is not None
+        assert found.array is not None
+        assert np.array_equal(found.array, ARRAYS[k])
+        instance, row = self.new_instance((predicted, 0, 0, 1, 1, 0))
+        frame = tl.LabeledFrame(found, index, [instance])
+        of_frame = FrameRow.detached(found, index, [row], is_negative=False)
+        self.edit(lambda: labels.append(frame), lambda: model.append(of_frame))
 
     @precondition(lambda self: self.model.videos)
     @rule(k=number)
@@ -117,7 +153,8 @@ class CatalogRules(Machine):
     def another_video(self, k: int) -> tl.Video:
         """Choose a video, or make another object for a file that there is once."""
         video = self.video(k)
-        same = [one for one in (*self.model.videos, *VIDEOS) if one.matches(video)]
+        known = (*self.model.videos, *VIDEOS, *self.arrays)
+        same = [one for one in known if one.matches(video)]
         return pickle.loads(pickle.dumps(video)) if k % 2 and same == [video] else video
 
     # Suggestions

@@ -17,9 +17,10 @@ from tabular_labels import labels_merge_classic
 from tabular_labels.errors import AmbiguousVideoError, CircularReferenceWarning
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.queries.lineage import known_keys
 from tabular_labels.queries.merge_catalog import merge_catalogs
 from tabular_labels.queries.merge_strategies import STRATEGIES
-from tests import merge_reference
+from tests import match_reference, merge_reference
 from tests.editing.machine import OPENED, Machine, assert_same_rows, number
 from tests.editing.model import Model
 from tests.editing.model_rows import InstanceRow
@@ -112,12 +113,31 @@ class OtherRules(Machine):
         remove = self.labels.remove_predictions if predicted else self.labels.remove_user_instances
         theirs = self.places_with(other, "predicted" if predicted else "user")
         before = other._snapshot.tables()
-        if any(self.is_ambiguous(video) for video, _ in theirs):
+        known = self.videos_of_one_origin(other)
+        if any(video not in known and self.is_ambiguous(video) for video, _ in theirs):
             self.refuse(lambda: remove(other), AmbiguousVideoError, "videos of the project are")
         else:
-            wanted = {(self.model.known_video(video), index) for video, index in theirs}
+            wanted = {
+                (known.get(video) or self.model.known_video(video), index)
+                for video, index in theirs
+            }
             self.count(lambda: remove(other), lambda: self.drop_in(wanted, predicted=predicted))
         assert_same_tables(other, before) if other is not self.labels else None
+
+    def videos_of_one_origin(self, other: LabelsCore) -> dict[tl.Video, tl.Video]:
+        """Name what is ours of their videos: what took its place, or what it once was."""
+        base, new = (by_key(labels) for labels in (self.labels, other))
+        origin = known_keys(self.labels._catalog, other._catalog, "videos")
+        found = match_reference.of_one_origin(base, new, origin)
+        same = {new[there]: base[here] for there, here in found.items()}
+        ours = ((one, self.model.there(self.model.videos, one)) for one in new.values())
+        return same | {theirs: mine for theirs, mine in ours if mine is not None}
+
+    def look_at_added_videos(self, before: list[tl.Video], other: LabelsCore) -> None:
+        """Find that added videos are the others' own, with their arrays."""
+        after = self.labels.videos
+        assert list(after[: len(before)]) == before
+        assert all(any(video is one for one in other.videos) for video in after[len(before) :])
 
     @rule(
         source=st.sampled_from(SOURCES),
@@ -144,6 +164,10 @@ class OtherRules(Machine):
         base, new = self.labels._snapshot.tables(), other._snapshot.tables()
         catalog = plan.decided.catalog
         rows = rows_of(merge_reference.merge(base, new, catalog, strategy, tolerance))
+        videos = list(self.labels.videos)
+        for there, here in catalog.new.videos.items():
+            mine, theirs = by_key(self.labels).get(here), by_key(other)[there]
+            assert mine is None or not match_reference.other_pictures(mine, theirs)
         is_planned = bool(len(places) % 2)
 
         def merge() -> Any:
@@ -155,6 +179,7 @@ class OtherRules(Machine):
             return self.take_over(rows) if plan.report.changes else 0
 
         self.edit(merge, same, warns=CircularReferenceWarning)
+        self.look_at_added_videos(videos, other)
         assert_same_tables(other, new)
         if not plan.report.changes:
             assert_same_rows(self.labels._snapshot.tables(), rows)
@@ -181,11 +206,14 @@ class OtherRules(Machine):
         if is_distinct:
             made = merge_reference.merge(tables, new, catalog, "keep_both", 0.0)
 
+            videos = list(labels.videos)
+
             def same() -> None:
                 self.model.merge_matching(None)
                 self.take_over(rows_of(made))
 
             self.edit(quietly(lambda: labels.extend_from(other, unify)), same)
+            self.look_at_added_videos(videos, other)
 
     @rule(
         source=st.sampled_from(SOURCES),
@@ -214,6 +242,7 @@ class OtherRules(Machine):
         before, new = labels._snapshot.tables(), other._snapshot.tables()
         added, extra_base, extra_new, kept = merge_reference.classic(before, new, catalog)
         held: list[Any] = []
+        videos = list(labels.videos)
 
         def merge() -> None:
             held.extend(tl.Labels.complex_merge_between(labels, other, unify)[1:])
@@ -225,6 +254,7 @@ class OtherRules(Machine):
             self.take_over(rows_of(labels._snapshot.tables()))
 
         self.edit(quietly(merge), same)
+        self.look_at_added_videos(videos, other)
         chosen = [*(held[0] if ours else ()), *(held[1] if theirs else ())]
         told = {*kept, *added, *(extra_base if ours else ()), *(extra_new if theirs else ())}
 
@@ -286,6 +316,10 @@ class OtherRules(Machine):
         uids = [one.uid for one in gone]
         self.model.remove_instances(lambda one: one.uid in uids)
         return len(uids)
+
+
+def by_key(labels: LabelsCore) -> dict[int, tl.Video]:
+    return dict(zip(labels._catalog.videos["video_id"].to_list(), labels.videos, strict=True))
 
 
 def quietly(change: Callable[[], object]) -> Callable[[], None]:

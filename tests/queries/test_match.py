@@ -15,7 +15,9 @@ from tabular_labels.model.track import Track
 from tabular_labels.model.video import Video
 from tabular_labels.queries.lineage import LINEAGE_KEY, PROJECTS_KEPT, known_keys, with_lineage
 from tabular_labels.queries.match import match_catalogs
+from tabular_labels.queries.match_videos import match_lineage
 from tabular_labels.queries.merge_catalog import merge_catalogs
+from tabular_labels.queries.video_marks import VideoMark, VideoMarks
 
 
 def catalog(
@@ -114,6 +116,55 @@ def test_embedded_pictures_match_their_source_but_not_their_neighbours() -> None
     assert [by for _, by in pairs_of(package, package)] == ["lineage", "lineage"]
     other = replace(package, project_id="other")
     assert pairs_of(package, other) == [(0, "same"), (1, "same")]
+
+
+def marked(base: list[VideoMark], new: list[VideoMark]) -> VideoMarks:
+    return VideoMarks(dict(enumerate(base)), dict(enumerate(new)))
+
+
+NAMELESS = [Video("", n_frames=10, height=4, width=4) for _ in range(2)]
+TWO = catalog(NAMELESS, project_id="ours")
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "expected"),
+    [
+        ([(0, 5), (1, 6)], [(2, 6)], (1, "pictures", [])),
+        ([(0, 5), (1, 5)], [(1, 5)], (1, "object", [])),
+        ([(0, 5), (1, 5)], [(2, 5)], (None, "ambiguous", [0, 1])),
+        ([(0, 5), (1, 6)], [(2, 7)], (None, "none", [])),
+        ([(0, 5), (1, None)], [(2, 7)], (None, "ambiguous", [1])),
+        ([(0, 5), (1, None)], [(1, None)], (1, "object", [])),
+        ([(0, 5), (1, 6)], [(2, None)], (None, "ambiguous", [0, 1])),
+        ([], [], (None, "ambiguous", [0, 1])),
+    ],
+)
+def test_videos_without_a_filename_match_by_object_or_pictures(
+    base: Any, new: Any, expected: Any
+) -> None:
+    marks = marked([VideoMark(*each) for each in base], [VideoMark(*each) for each in new])
+    other = catalog(NAMELESS[:1], project_id="theirs")
+    found = match_catalogs(TWO, other, marks=marks).videos
+    assert found.select("base_video_id", "by", "candidates").row(0) == expected
+    assert pairs_of(TWO, other, "none") == [(None, "none")]
+
+
+def test_videos_without_a_filename_match_by_origin_unless_something_contradicts() -> None:
+    assert pairs_of(TWO, TWO) == [(0, "lineage"), (1, "lineage")]
+    swapped = marked([VideoMark(0, 5), VideoMark(1, 6)], [VideoMark(2, 6), VideoMark(3, 5)])
+    found = match_catalogs(TWO, TWO, marks=swapped).videos
+    assert found.select("base_video_id", "by").rows() == [(1, "pictures"), (0, "pictures")]
+    assert match_lineage(TWO, TWO, swapped) == {}
+    longer = catalog([Video("", n_frames=11), NAMELESS[0]], project_id="ours")
+    assert pairs_of(TWO, longer) == [(None, "none"), (1, "lineage")]
+    assert match_lineage(TWO, longer) == {1: 1}
+
+
+def test_the_shape_of_what_has_no_filename_counts_when_asked_for() -> None:
+    one, other = (catalog(NAMELESS[:1], project_id=name) for name in ("ours", "theirs"))
+    assert pairs_of(one, other, "shape") == [(0, "shape")]
+    marks = marked([VideoMark(0, 5)], [VideoMark(1, 6)])
+    assert match_catalogs(one, other, videos="shape", marks=marks).videos["by"][0] == "none"
 
 
 def test_skeletons_match_by_names_in_any_order() -> None:

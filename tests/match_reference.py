@@ -75,7 +75,11 @@ def shares(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def parts(video: Video) -> list[str]:
-    return [part for part in video.filename.split("/") if part]
+    return [part for part in video.filename.split("/") if part and not is_nameless(video)]
+
+
+def is_nameless(video: Video) -> bool:
+    return video.filename in ("", "Raw Video Data")
 
 
 def tail(mine: Video, other: Video) -> int:
@@ -115,13 +119,13 @@ def differ(mine: Video, other: Video) -> bool:
 
 
 def is_still(mine: Video, other: Video) -> bool:
-    if not mine.filename and not other.filename:
+    if is_nameless(mine) and is_nameless(other):
         return not differ(mine, other)
     return parts(mine)[-1:] == parts(other)[-1:]
 
 
 def may_be_one(mine: Video, other: Video) -> bool:
-    if mine.filename or other.filename:
+    if not (is_nameless(mine) and is_nameless(other)):
         return tail(mine, other) > 0
     if has_pictures(mine) and has_pictures(other):
         return same_pictures(mine, other)
@@ -134,9 +138,9 @@ def same_shape(mine: Video, other: Video) -> bool:
 
 
 SCORES: dict[str, Callable[[Video, Video], int]] = {
-    "object": lambda a, b: int(a is b and not a.filename),
+    "object": lambda a, b: int(a is b and is_nameless(a)),
     "pictures": lambda a, b: int(same_pictures(a, b)),
-    "same": lambda a, b: int(a.filename != "" and a.filename == b.filename),
+    "same": lambda a, b: int(not is_nameless(a) and a.filename == b.filename),
     "tail": tail,
     "name": lambda a, b: int(tail(a, b) > 0),
     "shape": lambda a, b: int(same_shape(a, b)),

@@ -135,6 +135,8 @@ def test_arrays_are_videos() -> None:
     assert not lost.matches(video)
     assert not lost.matches(lost.copy())
     assert lost.matches(lost)
+    classic = [tl.Video("Raw Video Data", n_frames=5) for _ in range(2)]
+    assert not classic[0].matches(classic[1])
     labels = tl.Labels([tl.LabeledFrame(video, 3)])
     assert np.array_equal(labels[0].image, array[3])
     with pytest.raises(ValueError, match="channels"):

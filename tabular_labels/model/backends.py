@@ -23,6 +23,8 @@ __all__ = [
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 _HDF5 = frozenset({".h5", ".hdf5", ".slp"})
+# The classic library gave the second one to every video made from an array.
+_NO_NAMES = ("", "Raw Video Data")
 
 
 class VideoBackend(FreezableDict):
@@ -146,11 +148,15 @@ def names_nothing(filename: str, values: Mapping[str, Any]) -> bool:
     Examples:
         >>> names_nothing("", {"filename": "", "type": "NumpyVideo"})
         True
+        >>> names_nothing("Raw Video Data", {"filename": "Raw Video Data"})
+        True
         >>> names_nothing("", {"filename": "", "source_video": {"filename": "a.mp4"}})
         False
     """
-    keys = ("filename", "filenames", "dataset", "source_video", "original_video")
-    return not filename and not any(values.get(key) for key in keys)
+    if filename not in _NO_NAMES or values.get("filename", "") not in (None, *_NO_NAMES):
+        return False
+    keys = ("filenames", "dataset", "source_video", "original_video")
+    return not any(values.get(key) for key in keys)
 
 
 def _kind_of(values: Mapping[str, Any], filename: str) -> type[VideoBackend]:

@@ -84,10 +84,10 @@ def known_videos(videos: pl.DataFrame, marks: Mapping[int, VideoMark]) -> list[K
         shape = tuple(row[name] for name in ("n_frames", "height", "width"))
         # Equal but for the order of its keys.
         text = json.dumps(backend, sort_keys=True)
-        names = _names(row["filename"], backend)
         key, filename = row["video_id"], row["filename"]
-        mark = marks.get(key, NOTHING_KNOWN)
         nameless = names_nothing(filename, backend)
+        names = () if nameless else _names(filename, backend)
+        mark = marks.get(key, NOTHING_KNOWN)
         known.append(KnownVideo(key, filename, text, names, shape, mark, nameless))
     return known
 

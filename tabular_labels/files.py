@@ -15,8 +15,6 @@ from tabular_labels.analysis_files import save_analysis, tables_of_analysis
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.origins import refuse_to_replace, rows_to_replace
-from tabular_labels.store.derived import DerivedSource
-from tabular_labels.store.merged import MergedSource
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.streaming import save_table
 from tabular_labels.suffixes import SUFFIXES, SaveFormat, format_of
@@ -122,15 +120,15 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> list[Path]:
     return [path]
 
 
-def rows_to_write(snapshot: Snapshot) -> LabelTables | Source:
-    """Return what is written to a Parquet project.
+def rows_to_write(snapshot: Snapshot) -> LabelTables | Snapshot:
+    """Return what is written to a Parquet project: tables, or what reads them piece by piece.
 
-    Files and projects are read whole, which compares them with their checksums. What was
-    made from scanned ones is written range by range, however large it is.
+    Files of a project, all of which will be read, are compared with their checksums first.
     """
-    if isinstance(snapshot.source, DerivedSource | MergedSource):
-        return snapshot.source
-    return snapshot.tables()
+    if snapshot.in_memory:
+        return snapshot.tables()
+    snapshot.source.verify()
+    return snapshot
 
 
 def project_at(path: PathLike) -> ParquetSource | None:

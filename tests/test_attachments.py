@@ -5,11 +5,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import polars as pl
 import pytest
 
 import tabular_labels as tl
 from tabular_labels.errors import UnmodelledDataError, UnmodelledDataWarning
 from tabular_labels.testing.builders import make_tables
+
+SURE = pl.col("score") > 0.5
 
 
 @pytest.fixture
@@ -36,6 +39,23 @@ def test_unmodelled_data_goes_through_parquet_and_back(
         np.testing.assert_array_equal(file["masks"][:], np.arange(6).reshape(2, 3))
         assert file["masks"].attrs["unit"] == "pixels"
         assert file["new/group/thing"][0] == b"text"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda labels: labels, lambda labels: labels.filter(points=SURE)]
+)
+def test_what_names_instances_by_other_numbers_does_not_come_back_through_parquet(
+    change: Callable[[tl.Labels], tl.Labels], richer: Path, tmp_path: Path
+) -> None:
+    with h5py.File(richer, "r+") as file:
+        instances = file["instances"][:]
+        instances["instance_id"] += 100
+        instances["from_predicted"] = -1
+        file["instances"][:] = instances
+    with pytest.warns(UnmodelledDataWarning, match="masks"):
+        change(tl.scan_slp(richer)).save(tmp_path / "p.parquet")
+    with pytest.warns(UnmodelledDataWarning, match="left out.*masks.*other row numbers"):
+        tl.scan_parquet(tmp_path / "p.parquet").save(tmp_path / "back.slp")
 
 
 def test_unmodelled_data_is_left_out_loudly_when_rows_were_renumbered(

@@ -102,7 +102,11 @@ def test_scanned_labels_become_the_file_of_collected_ones(
     monkeypatch.setattr(Snapshot, "tables", refuse)
     labels.save(tmp_path / "scanned.slp")
     assert members(tmp_path / "scanned.slp") == members(tmp_path / "held.slp")
+    labels.copy().save(tmp_path / "scanned.parquet")
     assert labels.is_scanned
+    monkeypatch.undo()
+    project = tl.read_parquet(tmp_path / "scanned.parquet")
+    assert project.diff(labels.collect(), by_content=True).is_empty
 
 
 def test_writing_says_how_far_it_is(tmp_path: Path) -> None:
@@ -126,9 +130,10 @@ def test_a_damaged_project_is_not_written_on(tmp_path: Path) -> None:
     damaged = bytearray(file.read_bytes())
     damaged[100] ^= 1
     file.write_bytes(damaged)
-    with pytest.raises(ChecksumError, match=file.name):
-        tl.write_slp(labels, tmp_path / "some.slp")
-    assert not (tmp_path / "some.slp").exists()
+    for write in (tl.write_slp, tl.write_parquet):
+        with pytest.raises(ChecksumError, match=file.name):
+            write(labels, tmp_path / "copy")
+        assert not (tmp_path / "copy").exists()
 
 
 def test_a_strict_scan_refuses_rows_of_no_frame_when_they_are_read(tmp_path: Path) -> None:

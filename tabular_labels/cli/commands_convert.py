@@ -66,7 +66,7 @@ def convert(
     check_destination(destination, form, overwrite=overwrite)
     began = time.perf_counter()
     with working(f"reading {plain(source)}"):
-        labels = read_for(form, source, destination, strict=strict)
+        labels = read_for(source, destination, strict=strict)
     with progress_bar(f"writing {plain(destination)}") as progress:
         written = write_as(
             form, labels, destination, progress, compat=compat.value, overwrite=overwrite

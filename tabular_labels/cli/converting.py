@@ -16,10 +16,9 @@ _QUIET = frozenset({"coco", "dlc", "jabs", "labelstudio", "nwb", "ultralytics"})
 """Formats whose writers, sleap-io's, do not say how far they are."""
 
 
-def read_for(form: str, source: Path, destination: Path, *, strict: bool) -> tl.Labels:
-    """Open a file, or read it whole for a writer that does so, or that will replace it."""
-    is_replaced = destination.exists() and source.exists() and source.samefile(destination)
-    if form == "parquet" or is_replaced:
+def read_for(source: Path, destination: Path, *, strict: bool) -> tl.Labels:
+    """Open a file, or read it whole where it will be replaced."""
+    if destination.exists() and source.exists() and source.samefile(destination):
         return tl.load_file(source, strict=strict)
     return tl.Labels.from_snapshot(Snapshot(open_source(source, strict=strict)))
 

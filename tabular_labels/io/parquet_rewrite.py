@@ -25,7 +25,12 @@ from tabular_labels.io.parquet_files import (
     write_pieces,
 )
 from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
-from tabular_labels.io.parquet_write import POINTS_PER_SHARD, cut_shards, write_attachments
+from tabular_labels.io.parquet_write import (
+    POINTS_PER_SHARD,
+    cut_shards,
+    with_true_numbering,
+    write_attachments,
+)
 from tabular_labels.io.project_versions import list_versions
 from tabular_labels.model.checks import check_catalog, check_structure, require
 from tabular_labels.model.edits import packed_places
@@ -114,13 +119,14 @@ def rewrite(
     with new_version(root) as version, _staging(root) as staging:
         writer = _ShardWriter(base, state, structure, staging)
         shards = tuple(writer.shards(changed, points_per_shard))
-        attached = before.attachments
-        if state.catalog.attachments != before.catalog.attachments:
-            attached = write_attachments(state.catalog.attachments, root, version.created)
+        attached, catalog = before.attachments, state.catalog
+        if catalog.attachments != before.catalog.attachments:
+            catalog = with_true_numbering(catalog)
+            attached = write_attachments(catalog.attachments, root, version.created)
         _move_in(root, writer.written, version.created)
         manifest = Manifest(
             next_version(before.info.version, message, _count(structure)),
-            state.catalog,
+            catalog,
             before.next_ids.above(structure.frames, structure.instances),
             shards,
             attachments=attached,

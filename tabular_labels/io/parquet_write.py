@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import polars as pl
 from tabular_labels._types import PathLike
 from tabular_labels.errors import FileFormatError, InvariantError, ProjectExistsError, QueryError
 from tabular_labels.io.atomic import sync_directory, sync_file
-from tabular_labels.io.attachments import attachment_image
+from tabular_labels.io.attachments import attachment_image, names_rows
 from tabular_labels.io.disk_rows import RowSlice, disk_table
 from tabular_labels.io.manifest import (
     LARGE_TABLES,
@@ -45,13 +46,14 @@ from tabular_labels.model.checks import (
     require,
 )
 from tabular_labels.model.schema import POINTS
-from tabular_labels.model.source import Counts, Source
+from tabular_labels.model.source import Counts, Readable
 from tabular_labels.model.tables import Attachments, Catalog, LabelTables, Structure
 
 __all__ = [
     "POINTS_PER_SHARD",
     "cut_shards",
     "disk_table",
+    "with_true_numbering",
     "write_attachments",
     "write_parquet",
 ]
@@ -60,7 +62,7 @@ POINTS_PER_SHARD = 2_000_000
 
 
 def write_parquet(
-    tables: LabelTables | Source,
+    tables: LabelTables | Readable,
     path: PathLike,
     *,
     overwrite: bool = False,
@@ -74,8 +76,8 @@ def write_parquet(
     all; earlier versions stay readable.
 
     Args:
-        tables: What to write, rows in canonical order. The points of a source are read
-            and written shard by shard.
+        tables: What to write, rows in canonical order; points that are not in memory are
+            read and written shard by shard.
         path: A directory: absent, empty, or (with ``overwrite``) a project.
         overwrite: Allow a new version in an existing project.
         message: Why, for the history.
@@ -100,13 +102,11 @@ def write_parquet(
     if points_per_shard < 1:
         text = f"points_per_shard: found {points_per_shard}, expected at least 1. Leave it out."
         raise QueryError(text)
-    catalog = tables.catalog
     if isinstance(tables, LabelTables):
         require(check_tables(tables))
-        structure = tables.structure
     else:
-        structure = tables.load_structure()
-        require(check_catalog(catalog) + check_structure(catalog, structure))
+        require(check_catalog(tables.catalog) + check_structure(tables.catalog, tables.structure))
+    catalog, structure = with_true_numbering(tables.catalog), tables.structure
     root = Path(path)
     parent = _prepare(root, overwrite=overwrite)
     ids = _next_ids(catalog, structure, root, parent)
@@ -116,7 +116,7 @@ def write_parquet(
         if isinstance(tables, LabelTables):
             shards = _write_shards(tables, root, points_per_shard, progress, created)
         else:
-            shards = _stream_shards(tables, structure, root, points_per_shard, progress, created)
+            shards = _stream_shards(tables, root, points_per_shard, progress, created)
         attached = write_attachments(catalog.attachments, root, created)
         for folder in {file.parent for file in created}:
             sync_directory(folder)
@@ -139,6 +139,14 @@ def write_attachments(attachments: Attachments, root: Path, created: list[Path])
     file.write_bytes(image)
     sync_file(file)
     return describe_file(file, root, 0)
+
+
+def with_true_numbering(catalog: Catalog) -> Catalog:
+    """Forget the numbering of attachments whose file numbers instances not by their rows."""
+    attachments = catalog.attachments
+    if not attachments.numbering or names_rows(attachments):
+        return catalog
+    return replace(catalog, attachments=replace(attachments, numbering=""))
 
 
 def _prepare(root: Path, *, overwrite: bool) -> int | None:
@@ -209,18 +217,17 @@ def _write_shards(
 
 
 def _stream_shards(
-    source: Source,
-    structure: Structure,
+    labels: Readable,
     root: Path,
     points_per_shard: int,
     progress: Callable[[int, int], None] | None,
     created: list[Path],
 ) -> list[Shard]:
     """Read and write one shard after the other, so that no two are in memory."""
-    slices = list(cut_shards(structure, points_per_shard))
+    slices = list(cut_shards(labels.structure, points_per_shard))
     shards: list[Shard] = []
     for number, rows in enumerate(slices):
-        part = _read_part(source, structure, rows)
+        part = _read_part(labels, rows)
         require(check_points(part))
         files = []
         for name in LARGE_TABLES:
@@ -233,14 +240,12 @@ def _stream_shards(
     return shards
 
 
-def _read_part(source: Source, structure: Structure, rows: RowSlice) -> LabelTables:
+def _read_part(labels: Readable, rows: RowSlice) -> LabelTables:
     """Read one range of canonical order."""
-    part = None if structure.part is None else structure.part[rows.instances]
-    runs = structure.point_runs(rows.instances)
-    points = source.read_points(part, *runs, list(POINTS.memory_columns))
-    return LabelTables(
-        source.catalog, structure.frames[rows.frames], structure.instances[rows.instances], points
-    )
+    structure = labels.structure
+    frames, instances = structure.frames[rows.frames], structure.instances[rows.instances]
+    points = labels.read_points(list(POINTS.memory_columns), rows.instances)
+    return LabelTables(labels.catalog, frames, instances, points)
 
 
 def _write_part(tables: LabelTables, rows: RowSlice, name: str, file: Path) -> DataFile:

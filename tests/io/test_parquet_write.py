@@ -28,6 +28,7 @@ from tabular_labels.model.schema import TABLES
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.queries.compare import find_differences
+from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.testing.builders import make_tables
 
 KEYS = ("video_id", "frame_idx", "instance_id", "node_id")
@@ -306,11 +307,11 @@ def test_large_frames_and_ids_are_exact(tmp_path: Path) -> None:
     assert_frame_equal(found.instances, instances)
 
 
-def test_a_source_is_written_range_by_range(tmp_path: Path) -> None:
+def test_labels_that_are_not_in_memory_are_written_range_by_range(tmp_path: Path) -> None:
     tables = make_tables(90, n_videos=3, n_skeletons=2, untracked_fraction=0.3)
     seen: list[tuple[int, int]] = []
     write_parquet(
-        MemorySource(tables),
+        Snapshot(MemorySource(tables)),
         tmp_path / "a",
         points_per_shard=700,
         progress=lambda done, total: seen.append((done, total)),
@@ -325,5 +326,5 @@ def test_a_source_whose_points_break_a_rule_leaves_nothing(tmp_path: Path) -> No
     broken = tables.points.with_columns(x=pl.lit(float("nan")))
     source = MemorySource(LabelTables(tables.catalog, tables.frames, tables.instances, broken))
     with pytest.raises(InvariantError, match="x is not NaN"):
-        write_parquet(source, tmp_path / "a")
+        write_parquet(Snapshot(source), tmp_path / "a")
     assert not (tmp_path / "a").exists()

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 import tabular_labels as tl
-from tabular_labels import bulk, levels, tracking
+from tabular_labels import bulk, differences, levels, setting, tracking
 from tabular_labels.errors import DanglingReferenceWarning
+from tabular_labels.io import delta_tables, parquet_points, parquet_rewrite
+from tabular_labels.model import checks
 from tabular_labels.model.tables import LabelTables
-from tabular_labels.queries import diff, unequal
-from tabular_labels.store import columns, store
+from tabular_labels.queries import diff, select, unequal
+from tabular_labels.store import columns, snapshot, store
 from tabular_labels.testing.strategies import label_tables
 from tests import reference
 from tests.editing.model import Model
@@ -38,8 +40,16 @@ LIMITS: dict[tuple[Any, str], tuple[int, ...]] = {
     (columns, "BLOCKS_KEPT"): (64, 1, 2),
     (columns, "MEMORY_BLOCK_INSTANCES"): (4096, 1, 3),
     (levels, "CHUNK_INSTANCES"): (131_072, 1, 3),
-    (diff, "_CHUNK"): (32_768, 1, 2),
+    (diff, "_CHUNK"): (8192, 1, 2),
     (unequal, "_PIECE"): (4096, 1, 2),
+    (differences, "_AT_ONCE"): (16_384, 1, 2),
+    (setting, "_AT_ONCE"): (16_384, 1, 2),
+    (snapshot, "FEW_OF"): (64, 1, 2),
+    (select, "_STEP"): (65_536, 1, 2),
+    (checks, "_STEP"): (2**18, 1, 3),
+    (delta_tables, "_INSTANCES_AT_ONCE"): (8192, 1, 2),
+    (parquet_points, "ROWS_AT_ONCE"): (2**18, 2, 5),
+    (parquet_rewrite, "_POINTS_AT_ONCE"): (2**18, 1, 7),
 }
 OPENED = ("memory", "scanned slp", "scanned parquet")
 VIEWS_KEPT = 12

@@ -15,7 +15,7 @@ from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import frame_rows
 from tabular_labels.queries.select import kept_instances, select_instances
 from tabular_labels.store.fold import Folded
-from tabular_labels.store.rows import Handles
+from tabular_labels.store.handles import Handles
 from tabular_labels.store.store import Store
 
 __all__ = [

@@ -15,7 +15,7 @@ from tabular_labels.model.arguments import require_type
 from tabular_labels.model.objects import Objects, build_skeleton
 from tabular_labels.queries.merge_strategies import Strategy
 from tabular_labels.store.fold import Folded
-from tabular_labels.store.rows import Handles
+from tabular_labels.store.handles import Handles
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
 

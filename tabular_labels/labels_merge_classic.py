@@ -30,7 +30,7 @@ from tabular_labels.queries.merge_catalog import merge_catalogs
 from tabular_labels.queries.merge_matching import merge_matching
 from tabular_labels.sequences import FrameSequence, InstanceSequence
 from tabular_labels.store.fold import Folded
-from tabular_labels.store.rows import Handles
+from tabular_labels.store.handles import Handles
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.views import LabeledFrame
 

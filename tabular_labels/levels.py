@@ -14,7 +14,8 @@ from tabular_labels.model.buffers import is_forked
 from tabular_labels.queries import denormalise
 from tabular_labels.queries.filter import is_by_row, keep_mask, used_columns
 from tabular_labels.queries.places import instances_of_frames
-from tabular_labels.store.snapshot import CHUNK_INSTANCES, Snapshot
+from tabular_labels.store.keyed_scan import CHUNK_INSTANCES
+from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["LevelReader"]
 

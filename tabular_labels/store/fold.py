@@ -21,8 +21,9 @@ from tabular_labels.model.schema import FRAMES, INSTANCES, KIND, POINTS
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 from tabular_labels.store.derived import EXTRA, DerivedSource, same_points
 from tabular_labels.store.fold_values import has_only_values, point_table, with_values
+from tabular_labels.store.handles import Handles
 from tabular_labels.store.records import FrameRecord, InstanceRecord, PointValues
-from tabular_labels.store.rows import Handles, Rows
+from tabular_labels.store.rows import Rows
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["EditedFrames", "Folded", "edited_frames", "fold", "points_of"]

@@ -8,14 +8,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.errors import ForkedProcessError
 from tabular_labels.model.buffers import float_values, is_forked
 from tabular_labels.model.offsets import offsets_of_counts, ranges
 from tabular_labels.model.point_patch import PointPatch, patch_column
-from tabular_labels.model.schema import POINTS, TABLES
+from tabular_labels.model.schema import POINTS
 from tabular_labels.model.source import Counts, HeldSource, MemorySource, Source
 from tabular_labels.model.tables import Catalog, LabelTables, Structure, order_of_list
 from tabular_labels.store.columns import (
@@ -31,15 +30,12 @@ from tabular_labels.store.derived import (
     HiddenPointsSource,
     same_points,
 )
+from tabular_labels.store.keyed_scan import scan_keyed
 
 __all__ = ["Snapshot"]
 
 T = TypeVar("T")
 
-# Instances whose points one step of a lazy read holds: about 2M points of 15 nodes.
-CHUNK_INSTANCES = 131_072
-# Keys of points that are the same for all points of an instance.
-_OF_INSTANCE = {"video_id", "frame_idx", "instance_id"}
 # Points of one instance in this many are put between slices of the others.
 FEW_OF = 64
 # What a snapshot makes from frames and instances alone.
@@ -353,85 +349,7 @@ class Snapshot:
         # Frames that were read are not read again.
         known = name == "frames" and self.has_structure
         native = None if known else self.source.scan(name)
-        return native if native is not None else self._keyed(name)
-
-    def _keyed(self, name: str) -> pl.LazyFrame:
-        """Repeat the implied keys onto rows, only those a query asks for."""
-
-        def generate(
-            columns: list[str] | None,
-            predicate: pl.Expr | None,
-            n_rows: int | None,
-            _batch_size: int | None,
-        ) -> Iterator[pl.DataFrame]:
-            wanted = list(TABLES[name].disk_columns) if columns is None else columns
-            # A table without columns could not say how many rows it has.
-            wanted = wanted or ["frame_idx"]
-            for batch in self._batches(name, wanted, predicate):
-                table = batch if predicate is None else batch.filter(predicate)
-                table = table if n_rows is None else table.head(n_rows)
-                yield table
-                if n_rows is not None:
-                    n_rows -= table.height
-                    if n_rows <= 0:
-                        return
-
-        return register_io_source(
-            generate, schema=dict(TABLES[name].disk_columns), is_pure=True, explain_name=name
-        )
-
-    def _batches(
-        self, name: str, wanted: list[str], predicate: pl.Expr | None
-    ) -> Iterator[pl.DataFrame]:
-        n = self.counts.instances
-        if name == "frames":
-            yield self.structure.frames.select(wanted)
-        elif name == "instances":
-            yield self._instance_keys(slice(0, n), wanted).select(wanted)
-        else:
-            for first in range(0, max(n, 1), CHUNK_INSTANCES):
-                chunk = slice(first, min(first + CHUNK_INSTANCES, n))
-                yield self._keyed_points(self._rows_within(chunk, predicate), wanted)
-
-    def _rows_within(self, chunk: slice, predicate: pl.Expr | None) -> IntArray:
-        """Leave out instances that a predicate drops whole, so that their points stay unread."""
-        rows = np.arange(chunk.start, chunk.stop)
-        used = set() if predicate is None else set(predicate.meta.root_names())
-        if predicate is None or not used or not used <= _OF_INSTANCE:
-            return rows
-        keep = self._instance_keys(chunk, list(used)).select(predicate).to_series()
-        kept: IntArray = rows[keep.fill_null(value=False).to_numpy()]
-        return kept
-
-    def _instance_keys(self, rows: slice | IntArray, wanted: Sequence[str]) -> pl.DataFrame:
-        structure = self.structure
-        table = structure.instances[rows]
-        places = [name for name in ("video_id", "frame_idx") if name in wanted]
-        if not places:
-            return table
-        counts = np.diff(structure.instance_offsets)
-        keys = [
-            pl.Series(name, np.repeat(structure.frames[name].to_numpy(), counts)[rows])
-            for name in places
-        ]
-        return table.with_columns(keys)
-
-    def _keyed_points(self, rows: IntArray, wanted: list[str]) -> pl.DataFrame:
-        structure = self.structure
-        count = structure.point_counts(rows)
-        keys = self._instance_keys(rows, wanted)
-        columns: dict[str, pl.Series] = {}
-        values = [name for name in wanted if name in POINTS.memory_columns]
-        if values:
-            columns |= self.read_points(values, rows).to_dict()
-        for name in wanted:
-            if name == "node_id":
-                starts = np.repeat(np.cumsum(count) - count, count)
-                place = np.arange(len(starts)) - starts
-                columns[name] = pl.Series(name, place.astype(np.uint16))
-            elif name not in columns:
-                columns[name] = pl.Series(name, np.repeat(keys[name].to_numpy(), count))
-        return pl.DataFrame([columns[name].alias(name) for name in wanted])
+        return native if native is not None else scan_keyed(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the source; what is derived is derived again."""

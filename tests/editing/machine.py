@@ -21,7 +21,7 @@ from tabular_labels.io import delta_tables, parquet_points, parquet_rewrite
 from tabular_labels.model import checks
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.queries import diff, select, unequal
-from tabular_labels.store import columns, snapshot, store
+from tabular_labels.store import columns, keyed_scan, snapshot, store
 from tabular_labels.testing.strategies import label_tables
 from tests import reference
 from tests.editing.model import Model
@@ -40,6 +40,7 @@ LIMITS: dict[tuple[Any, str], tuple[int, ...]] = {
     (columns, "BLOCKS_KEPT"): (64, 1, 2),
     (columns, "MEMORY_BLOCK_INSTANCES"): (4096, 1, 3),
     (levels, "CHUNK_INSTANCES"): (131_072, 1, 3),
+    (keyed_scan, "CHUNK_INSTANCES"): (131_072, 1, 3),
     (diff, "_CHUNK"): (8192, 1, 2),
     (unequal, "_PIECE"): (4096, 1, 2),
     (differences, "_AT_ONCE"): (16_384, 1, 2),

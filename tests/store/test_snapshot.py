@@ -11,7 +11,7 @@ from tabular_labels.model.offsets import ranges
 from tabular_labels.model.schema import INSTANCES, POINTS
 from tabular_labels.model.source import MemorySource
 from tabular_labels.model.tables import LabelTables
-from tabular_labels.store import snapshot as snapshot_module
+from tabular_labels.store import keyed_scan
 from tabular_labels.store.columns import PointBlocks
 from tabular_labels.store.derived import DerivedSource, HiddenPointsSource
 from tabular_labels.store.snapshot import Snapshot
@@ -53,7 +53,7 @@ def test_scan_has_the_keys_of_position(tables: LabelTables) -> None:
 
 
 def test_scan_in_chunks_is_the_same(tables: LabelTables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_module, "CHUNK_INSTANCES", 7)
+    monkeypatch.setattr(keyed_scan, "CHUNK_INSTANCES", 7)
     expected = keyed_points(tables)
     scan = Snapshot.of(tables).scan("points")
     assert_frame_equal(scan.collect(), expected)

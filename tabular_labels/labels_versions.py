@@ -16,7 +16,7 @@ from tabular_labels.model.edits import packed_places, rows_at
 from tabular_labels.model.source import Source
 from tabular_labels.model.tables import Catalog
 from tabular_labels.queries.diff import Changes, changed_places, find_changes
-from tabular_labels.store.edit_set import edit_set
+from tabular_labels.store.edit_set import edit_set, note_links
 from tabular_labels.store.edits_between import edits_between
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
@@ -181,6 +181,7 @@ class LabelsVersions(LabelsTables):
         """List the places that may differ from what was committed, None if unknown."""
         if store.moved is None or not store.has_whole_positions:
             return None
+        note_links(store)
         single = [video << 32 | index for video, index in store.touched or ()]
         keys = np.unique(np.concatenate([*store.moved, np.array(single, np.int64)]))
         return pl.DataFrame(

@@ -364,3 +364,28 @@ def test_a_forked_process_reads_points_that_were_set_by_query(labels: tl.Labels)
         point = labels[len(labels) - 1][0][0]
         os._exit(0 if point.x == 7.5 and point.visible else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_undo_that_cannot_read_its_rows_again_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of a scan is let go when rows are removed, and may be gone later."""
+    monkeypatch.setattr("tabular_labels.bulk.SINGLE_EDITS", 0)
+    labels = scanned_slp(make_tables(40, n_nodes=3, seed=2), tmp_path)
+    before = labels.to_polars("points")
+    labels.remove(where=pl.col("frame_idx") % 2 == 0, level="frames")
+    labels[0][0][0] = (1.0, 2.0)
+    after = labels.to_polars("points")
+    labels.undo()
+    (tmp_path / "some.slp").rename(tmp_path / "away.slp")
+    with pytest.raises(FileNotFoundError):
+        labels.undo()
+    (tmp_path / "away.slp").rename(tmp_path / "some.slp")
+    labels.redo()
+    assert_frame_equal(labels.to_polars("points"), after)
+    labels.undo()
+    labels.undo()
+    assert_frame_equal(labels.to_polars("points"), before)
+    labels.redo()
+    labels.redo()
+    assert_frame_equal(labels.to_polars("points"), after)

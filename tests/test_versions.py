@@ -208,6 +208,21 @@ def test_diff_names_what_differs_from_a_version(labels: tl.Labels, path: Path) -
         labels.diff(99)
 
 
+def test_a_difference_names_links_to_predictions_that_are_gone(tmp_path: Path) -> None:
+    """The frame of the instance that was made from a prediction was not touched itself."""
+    fly, video = tl.Skeleton(["head"]), tl.Video("a.mp4")
+    found = tl.PredictedInstance(fly, [[1, 2]])
+    made = tl.Instance(fly, [[1, 3]], from_predicted=found)
+    frames = [tl.LabeledFrame(video, 0, [found]), tl.LabeledFrame(video, 5, [made])]
+    tl.write_parquet(tl.Labels(frames), tmp_path / "mice")
+    labels = tl.scan_parquet(tmp_path / "mice")
+    labels.remove_instance(labels[0], labels[0][0])
+    changed = labels.diff(1)["instances"].changed
+    assert changed.select("frame_idx_new", "from_predicted_new").rows() == [(5, None)]
+    assert labels.commit() == 2
+    assert_frame_equal(labels.diff(1)["instances"].changed, changed)
+
+
 def test_scanned_tables_show_edits_that_are_not_committed(path: Path) -> None:
     labels = tl.scan_parquet(path)
     single_edits(labels)

@@ -14,7 +14,7 @@ from tabular_labels.store.records import InstanceRecord
 from tabular_labels.store.rows import Place
 from tabular_labels.store.store import Content, Store
 
-__all__ = ["edit_set"]
+__all__ = ["edit_set", "note_links"]
 
 
 def edit_set(store: Store, committed: Counts) -> EditSet:
@@ -26,7 +26,7 @@ def edit_set(store: Store, committed: Counts) -> EditSet:
         store: With whole positions, on the snapshot it stood on then.
         committed: Rows of what was committed last.
     """
-    _note_links(store)
+    note_links(store)
     assert store.touched is not None
     places = sorted(store.touched)
     before = [store.touched[place] for place in places]
@@ -81,7 +81,7 @@ def _counts(committed: Counts, before: list[Content], now: list[Content]) -> Cou
     return Counts(*(int(a + b) for a, b in zip(old, change.tolist(), strict=True)))
 
 
-def _note_links(store: Store) -> None:
+def note_links(store: Store) -> None:
     """Count frames as edited whose instances were made from predictions that are gone."""
     gone = store.gone_rows()
     if len(gone):

@@ -218,6 +218,10 @@ class Store(Rows):
             raise QueryError(message)
         if not source:
             return False
+        for kind, _, value in source[-1]:
+            if kind == "base":
+                # Read again what was let go, before anything is put: the file may be gone.
+                _ = value[0][0].frames
         target.append(self._take_back(source.pop(), 0))
         return True
 

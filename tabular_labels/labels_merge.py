@@ -13,6 +13,7 @@ from tabular_labels.merge_warnings import warn_of_attachments, warn_of_circles
 from tabular_labels.merging import Decided, MergedRows, decide_merge, merged_snapshot, with_history
 from tabular_labels.model.arguments import require_type
 from tabular_labels.model.objects import Objects, build_skeleton
+from tabular_labels.model.video import Video
 from tabular_labels.queries.merge_strategies import Strategy
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.handles import Handles
@@ -239,6 +240,12 @@ def _handles(
     return Handles(handles, len(handles))
 
 
+def _frozen_copy(video: Video) -> Video:
+    made = video.copy()
+    made.freeze()
+    return made
+
+
 def merged_objects(objects: Objects, decided: Decided, new: Objects) -> Objects:
     """Keep the objects that there are, and take the new project's videos with their arrays.
 
@@ -247,7 +254,14 @@ def merged_objects(objects: Objects, decided: Decided, new: Objects) -> Objects:
     catalog = decided.catalog.catalog
     all_of_them = Objects.of(catalog)
     became = decided.catalog.new.videos
-    videos = {became[key]: video for key, video in new.video_by_id.items()}
+    # One that stands for a video here already gets a copy to stand for another.
+    taken = [*objects.video_by_id.values(), *objects.aliases]
+    known = {id(one) for one in taken}
+    videos = {
+        became[key]: _frozen_copy(video) if id(video) in known else video
+        for key, video in new.video_by_id.items()
+        if became[key] not in objects.video_by_id
+    }
     mine = objects.skeleton_by_id
     grown = {}
     for key, nodes in decided.catalog.base.skeletons.items():

@@ -208,3 +208,16 @@ def test_predictions_are_removed_where_lineage_knows_the_videos() -> None:
     again.replace_video(again.videos[1], tl.Video.from_numpy(ARRAY + 1))
     assert again.remove_predictions(copy) == 3
     assert [len(frame) for frame in again] == [0, 0, 0, 1, 1, 1]
+
+
+def test_an_object_that_stands_for_a_video_does_not_stand_for_an_added_one() -> None:
+    """Two videos of one name cannot be told apart by name, so both are added again."""
+    fly, one, two = tl.Skeleton(["head"]), tl.Video("a.mp4"), tl.Video("a.mp4")
+    frames = [tl.LabeledFrame(video, 0, [tl.PredictedInstance(fly)]) for video in (one, two)]
+    labels = tl.Labels(frames)
+    _, *extra = tl.Labels.complex_merge_between(labels, labels.copy(), True)
+    assert len({id(video) for video in labels.videos}) == len(labels.videos) == 4
+    assert [video.filename for video in labels.videos] == ["a.mp4"] * 4
+    assert extra == [[], []]
+    assert [labels.videos.index(frame.video) for frame in labels] == [0, 1, 2, 3]
+    assert labels.find(labels.videos[3], 0)[0] is not labels.find(labels.videos[1], 0)[0]

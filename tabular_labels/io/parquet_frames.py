@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ from tabular_labels.io.parquet_structure import (
     LostPointsError,
     edited_rows,
     patch_structure,
+    patch_tables,
 )
 from tabular_labels.model.checks import check_structure
 from tabular_labels.model.edits import packed_places, rows_at
@@ -52,14 +53,16 @@ class StructureReader:
         shards = parts.shards
         if base is None:
             with parts.reading([file for shard in shards for file in shard.files()[:2]]):
-                frames, instances = (
-                    read_columns(parts, shards, name) for name in ("frames", "instances")
-                )
-            base = Structure(frames, instances, parts.catalog.n_nodes)
-            if not parts.n_deltas:
-                return self._checked(base)
-            return self._checked(self._patched(base, rechunk=True))
-        return self._counted(self._patched(base, rechunk=False) if parts.n_deltas else base)
+                tables = {
+                    name: read_columns(parts, shards, name) for name in ("frames", "instances")
+                }
+            if parts.n_deltas:
+                return self._checked(self._patched(partial(patch_tables, tables)))
+            frames, instances = tables["frames"], tables["instances"]
+            return self._checked(Structure(frames, instances, parts.catalog.n_nodes))
+        if not parts.n_deltas:
+            return self._counted(base)
+        return self._counted(self._patched(partial(patch_structure, base)))
 
     def read_places(self, places: pl.DataFrame) -> Structure:
         """Read some places, not validated; see `ParquetSource.load_places`."""
@@ -75,7 +78,9 @@ class StructureReader:
             base = _joined([self._places_in(number, wanted) for number in numbers], parts.catalog)
         if not parts.n_deltas:
             return base
-        return self._patched(base, rechunk=True, wanted=wanted)
+        tables = {"frames": base.frames, "instances": base.instances}
+        patch = partial(patch_tables, tables, point_start=base.point_start)
+        return self._patched(patch, self.current_rows.at(wanted))
 
     def _places_in(self, number: int, wanted: IntArray) -> Structure:
         """Read what one shard has at some places."""
@@ -91,14 +96,15 @@ class StructureReader:
         return Structure(frames[here], instances[rows], whole.n_nodes, None, begins[rows])
 
     def _patched(
-        self, base: Structure, *, rechunk: bool, wanted: IntArray | None = None
+        self,
+        patch: Callable[[EditedRows, IntArray, int], Structure],
+        edited: EditedRows | None = None,
     ) -> Structure:
         parts = self._parts
-        n_nodes, edges = parts.catalog.n_nodes, parts.point_edges
-        shard_points = int(edges[len(parts.shards)])
+        shard_points = int(parts.point_edges[len(parts.shards)])
         try:
-            edited = self.current_rows if wanted is None else self.current_rows.at(wanted)
-            return patch_structure(base, edited, n_nodes, shard_points, rechunk=rechunk)
+            edited = self.current_rows if edited is None else edited
+            return patch(edited, parts.catalog.n_nodes, shard_points)
         except LostPointsError as error:
             found = f"{error} whose points are not where edits left them"
             parts.refuse("edits", found, "the instances that points were kept of")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,16 @@ from tabular_labels.model.offsets import (
 from tabular_labels.model.schema import FRAMES, INSTANCES
 from tabular_labels.model.tables import Structure
 
-__all__ = ["DeltaRows", "EditedRows", "LostPointsError", "edited_rows", "patch_structure"]
+__all__ = [
+    "DeltaRows",
+    "EditedRows",
+    "LostPointsError",
+    "edited_rows",
+    "patch_structure",
+    "patch_tables",
+]
+
+Table = TypeVar("Table", pl.DataFrame, pl.Series)
 
 # Slices are put together without a copy; above so many runs gathering is faster.
 _MOST_SLICES = 4096
@@ -185,44 +195,83 @@ def _lost(ids: IntArray) -> LostPointsError:
 
 
 def patch_structure(
-    base: Structure, edited: EditedRows, n_nodes: IntArray, shard_points: int, *, rechunk: bool
+    base: Structure, edited: EditedRows, n_nodes: IntArray, shard_points: int
 ) -> Structure:
-    """Put edited rows into the place of the old ones.
+    """Put edited rows into the place of the old ones, which are shared.
 
     Args:
-        base: Of the shards, or of an earlier version or state with the same shards;
-            nothing of it is copied that need not be.
+        base: Of the shards, or of an earlier version or state with the same shards.
         edited: All edited places, also those that ``base`` has rows of already.
         n_nodes: Of the new state.
         shard_points: Rows of points that the shards hold together.
-        rechunk: Make every column one piece; otherwise few edits give slices of
-            ``base`` with new rows between.
 
     Returns:
-        A structure whose ``point_start`` counts the rows of all parts together.
+        A structure whose ``point_start`` counts the rows of all parts together. Few edits
+        give columns of slices of ``base`` with new rows between.
 
     Raises:
         LostPointsError: Points that were left where they were are not there.
     """
-    frame_keys, new_keys = packed_places(base.frames), packed_places(edited.frames)
-    old, new = (_bounds(keys, edited.keys) for keys in (frame_keys, new_keys))
-    del frame_keys
-    new_offsets = instance_offsets(edited.frames, edited.instances)
-    old_rows = tuple(base.instance_offsets[bound] for bound in old)
-    new_rows = tuple(new_offsets[bound] for bound in new)
-    starts = base.all_starts()
-    new_starts = _find_in_shards(base, starts, edited, old_rows, shard_points)
+    plan = _Plan(base, edited, shard_points)
+    frames = plan.of_frames.table(base.frames, edited.frames)
+    instances = plan.of_instances.table(base.instances, edited.instances)
+    return plan.structure(frames, instances, n_nodes)
 
-    of_frames = _Splice(old, new, base.frames.height)
-    of_instances = _Splice(old_rows, new_rows, base.instances.height)
-    frames = of_frames.table(base.frames, edited.frames, rechunk=rechunk)
-    instances = of_instances.table(base.instances, edited.instances, rechunk=rechunk)
-    point_start = of_instances.array(starts, narrow_rows(new_starts))
-    made = Structure(frames, instances, n_nodes, None, point_start)
-    # Known already, and dear to find where ids are not their rows.
-    counts = of_frames.array(np.diff(base.instance_offsets), np.diff(new_offsets))
-    made.__dict__["instance_offsets"] = offsets_of_counts(counts)
-    return made
+
+def patch_tables(
+    tables: dict[str, pl.DataFrame],
+    edited: EditedRows,
+    n_nodes: IntArray,
+    shard_points: int,
+    point_start: IntArray | None = None,
+) -> Structure:
+    """Put edited rows into tables that were just read, each column into one piece.
+
+    Args:
+        tables: ``frames`` and ``instances``, which are taken out and let go column by
+            column, so that none is there twice.
+        edited: As for `patch_structure`.
+        n_nodes: Of the new state.
+        shard_points: Rows of points that the shards hold together.
+        point_start: First point row of each instance, if they are not all in order.
+
+    Returns:
+        As `patch_structure`.
+
+    Raises:
+        LostPointsError: Points that were left where they were are not there.
+    """
+    base = Structure(tables["frames"], tables["instances"], n_nodes, None, point_start)
+    plan = _Plan(base, edited, shard_points)
+    del base
+    frames = plan.of_frames.column_by_column(tables, "frames", edited.frames)
+    instances = plan.of_instances.column_by_column(tables, "instances", edited.instances)
+    return plan.structure(frames, instances, n_nodes)
+
+
+class _Plan:
+    """Where rows of a base and edited rows go; holds nothing of the base's tables."""
+
+    def __init__(self, base: Structure, edited: EditedRows, shard_points: int) -> None:
+        frame_keys, new_keys = packed_places(base.frames), packed_places(edited.frames)
+        old, new = (_bounds(keys, edited.keys) for keys in (frame_keys, new_keys))
+        new_offsets = instance_offsets(edited.frames, edited.instances)
+        old_rows = tuple(base.instance_offsets[bound] for bound in old)
+        new_rows = tuple(new_offsets[bound] for bound in new)
+        starts = base.all_starts()
+        new_starts = _find_in_shards(base, starts, edited, old_rows, shard_points)
+        self.of_frames = _Splice(old, new, base.frames.height)
+        self.of_instances = _Splice(old_rows, new_rows, base.instances.height)
+        self._point_start = self.of_instances.array(starts, narrow_rows(new_starts))
+        # Known already, and dear to find where ids are not their rows.
+        counts = self.of_frames.array(np.diff(base.instance_offsets), np.diff(new_offsets))
+        self._offsets = offsets_of_counts(counts)
+
+    def structure(
+        self, frames: pl.DataFrame, instances: pl.DataFrame, n_nodes: IntArray
+    ) -> Structure:
+        made = Structure(frames, instances, n_nodes, None, self._point_start)
+        return made.with_offsets(self._offsets)
 
 
 def _bounds(keys: IntArray, wanted: IntArray) -> tuple[IntArray, IntArray]:
@@ -265,16 +314,32 @@ class _Splice:
         some = end > begin
         self.is_new, self.begin, self.end = kinds[some], begin[some], end[some]
 
-    def table(self, old: pl.DataFrame, new: pl.DataFrame, *, rechunk: bool) -> pl.DataFrame:
+    def table(self, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         """Put a table together, with the columns of the old one."""
         new = new.select(old.columns)
         if len(self.begin) > _MOST_SLICES:
             rows = self._rows(old.height)
             return pl.DataFrame([pl.concat([old[n], new[n]]).gather(rows) for n in old.columns])
-        slices = [(old, new)[is_new].slice(begin, n) for is_new, begin, n in self._runs()]
-        table = pl.concat([old.clear(), *slices], rechunk=False)
-        # One after the other, so that one column at a time is there twice.
-        return pl.DataFrame([table[n].rechunk() for n in old.columns]) if rechunk else table
+        return pl.concat([old.clear(), *self._slices(old, new)], rechunk=False)
+
+    def column_by_column(
+        self, tables: dict[str, pl.DataFrame], name: str, new: pl.DataFrame
+    ) -> pl.DataFrame:
+        """Put a table together of columns of their own, and let each old one go."""
+        height = tables[name].height
+        rows = self._rows(height) if len(self.begin) > _MOST_SLICES else None
+        columns, made = tables.pop(name).get_columns()[::-1], []
+        while columns:
+            old = columns.pop()
+            if rows is not None:
+                made.append(pl.concat([old, new[old.name]]).gather(rows))
+            else:
+                parts = [old.clear(), *self._slices(old, new[old.name])]
+                made.append(pl.concat(parts, rechunk=True))
+        return pl.DataFrame(made)
+
+    def _slices(self, old: Table, new: Table) -> list[Table]:
+        return [(old, new)[is_new].slice(begin, n) for is_new, begin, n in self._runs()]
 
     def _runs(self) -> list[tuple[bool, int, int]]:
         length = self.end - self.begin

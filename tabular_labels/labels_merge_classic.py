@@ -109,7 +109,7 @@ class LabelsMergeClassic(LabelsEdit):
             store = base_labels._store
             emptied = [
                 handle
-                for place in base_labels._emptied
+                for place in dict.fromkeys(base_labels._emptied)  # one for each frame at it
                 for handle in store.find(*place)
                 if not store.instances_of(handle) and not store.is_negative(handle)
             ]

@@ -598,3 +598,16 @@ def test_a_report_names_videos_once_and_says_what_to_do_about_namesakes() -> Non
     joined = ours.merge_plan(theirs, tracks="name").report
     assert joined.n_namesakes == 0
     assert "same name" not in str(joined)
+
+
+def test_frames_of_one_place_that_were_emptied_are_removed_once() -> None:
+    fly, video = tl.Skeleton(["head"]), tl.Video("a.mp4")
+
+    def twice_at_one_place(x: float) -> tl.Labels:
+        instances = [tl.Instance(fly, [[x, y]]) for y in (0, 10)]
+        return tl.Labels([tl.LabeledFrame(video, 0, [one]) for one in instances])
+
+    mine = twice_at_one_place(1.0)
+    tl.Labels.complex_merge_between(mine, twice_at_one_place(2.0))
+    tl.Labels.finish_complex_merge(mine, [])
+    assert len(mine) == 0

@@ -13,7 +13,7 @@ from tabular_labels.model.edits import packed_places
 from tabular_labels.model.offsets import counts_from_zero, ranges, rows_of_mask
 from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import frame_rows
-from tabular_labels.queries.select import kept_instances, select_instances
+from tabular_labels.queries.select import Selection, kept_instances
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.handles import Handles
 from tabular_labels.store.store import Store
@@ -54,18 +54,21 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
     if sum(lost) <= SINGLE_EDITS:
         _remove_singly(store, folded, kept_frames, kept)
         return sum(lost)
-    made = select_instances(structure, frames, instances)
-    rebased = Folded(
-        folded.snapshot.restricted(made),
-        _kept_handles(folded.frames, kept_frames),
-        _shared_handles(folded, made) or _kept_handles(folded.instances, kept),
-    )
     gone, of_frames = rows_of_mask(~kept), ~kept_frames
     of_frames[frame_rows(structure, gone)] = True
     # Instances that were made from what is gone are no longer linked to it.
     of_frames[frame_rows(structure, folded.snapshot.rows_linked_to(gone))] = True
-    places = _places(structure, of_frames)
+    places, are_ids = _places(structure, of_frames), _are_ids(folded.instances, structure)
+    # From here on nothing holds the columns but the list, so that each goes when it is done.
+    chosen, columns = Selection(structure, frames, instances), structure.instances.get_columns()
     del structure
+    store.let_go()
+    made = chosen.take(columns)
+    rebased = Folded(
+        folded.snapshot.restricted(made),
+        _kept_handles(folded.frames, kept_frames),
+        _handles_of_ids(made) if are_ids else _kept_handles(folded.instances, kept),
+    )
     with store.step():
         store.rebase(rebased, places, keep_read=False)
     return sum(lost)
@@ -99,15 +102,16 @@ def _kept_handles(handles: Handles, kept: BoolArray) -> Handles:
     return Handles(np.asarray(handles.of(rows)), len(rows))
 
 
-def _shared_handles(folded: Folded, made: Structure) -> Handles | None:
-    """Return the keys of the instances that are left, if these are their handles."""
-    before, after = (
-        each.instances["instance_id"].to_numpy() for each in (folded.snapshot.structure, made)
-    )
-    is_plain = folded.instances.of_rows is None and 0 < len(before) < 2**31
-    if not is_plain or not counts_from_zero(before):
-        return None
-    return Handles(after.view(np.int32), len(after))
+def _are_ids(handles: Handles, structure: Structure) -> bool:
+    """Tell whether the keys of the instances are their handles."""
+    ids = structure.instances["instance_id"].to_numpy()
+    return handles.of_rows is None and 0 < len(ids) < 2**31 and counts_from_zero(ids)
+
+
+def _handles_of_ids(structure: Structure) -> Handles:
+    """Take the keys of the instances for their handles, without a copy."""
+    ids = structure.instances["instance_id"].to_numpy()
+    return Handles(ids.view(np.int32), len(ids))
 
 
 def _remove_singly(store: Store, folded: Folded, frames: BoolArray, instances: BoolArray) -> None:

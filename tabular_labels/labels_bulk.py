@@ -373,6 +373,7 @@ class LabelsBulk(LabelsEdit):
             return pruned
         structure = self._snapshot.structure
         gone = instances_of_tracks(structure, pruned)
+        del structure  # which may be let go, column by column
         with self._store.step():
             if untrack:
                 set_rows(self._store, "instances", {"track": None}, np.flatnonzero(gone))

@@ -14,6 +14,7 @@ from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import repeat_frames
 
 __all__ = [
+    "Selection",
     "hide_points",
     "kept_instances",
     "select_frames",
@@ -51,29 +52,57 @@ def select_instances(
     """
     if frame_mask is None and instance_mask is None:
         return structure
-    frames, offsets = structure.frames, structure.instance_offsets
-    kept = kept_instances(structure, frame_mask, instance_mask)
-    counts = _count_kept(kept, offsets)
-    if frame_mask is not None and not bool(frame_mask.all()):
-        frames, counts = frames.filter(pl.Series(frame_mask)), counts[frame_mask]
-        frames = frames.with_columns(_dense_positions(frames["position"]))
-    if bool(kept.all()):
-        if frames.height == structure.frames.height:
-            return structure
-        starts = structure.point_starts()
-        return Structure(frames, structure.instances, structure.n_nodes, structure.part, starts)
-    # One column after the other, without those that are made anew.
-    mask, places = pl.Series(kept), _places(counts)
-    instances = pl.DataFrame(
-        [
-            places if column.name == "instance_idx" else _kept(column, mask, places.len())
-            for column in structure.instances.get_columns()
-        ]
-    )
-    instances = instances.with_columns(_without_dangling(instances))
-    part = None if structure.part is None else structure.part[kept]
-    made = Structure(frames, instances, structure.n_nodes, part, _kept_starts(structure, kept))
-    return made.with_offsets(offsets_of_counts(counts))
+    chosen = Selection(structure, frame_mask, instance_mask)
+    return chosen.take(structure.instances.get_columns()) if chosen.leaves_out_some else structure
+
+
+class Selection:
+    """Some frames and instances of a structure, whose instances are not held.
+
+    Args:
+        structure: As for `select_instances`, which says what is kept of what.
+        frame_mask: Frames to keep, None for all; their instances go with the others.
+        instance_mask: Instances to keep, None for all; emptied frames stay.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        frame_mask: BoolArray | None = None,
+        instance_mask: BoolArray | None = None,
+    ) -> None:
+        frames = structure.frames
+        kept = kept_instances(structure, frame_mask, instance_mask)
+        counts = _count_kept(kept, structure.instance_offsets)
+        if frame_mask is not None and not bool(frame_mask.all()):
+            frames, counts = frames.filter(pl.Series(frame_mask)), counts[frame_mask]
+            frames = frames.with_columns(_dense_positions(frames["position"]))
+        self._are_all = bool(kept.all())
+        self.leaves_out_some = not self._are_all or frames.height < structure.frames.height
+        self._frames, self._counts, self._kept = frames, counts, kept
+        self._n_nodes = structure.n_nodes
+        self._part = None if structure.part is None else structure.part[kept]
+        self._starts = _kept_starts(structure, kept)
+
+    def take(self, columns: list[pl.Series]) -> Structure:
+        """Return what is kept.
+
+        Args:
+            columns: The instances; the list is emptied, so that whoever holds nothing else
+                has no column twice.
+        """
+        made, mask, places = [], pl.Series(self._kept), _places(self._counts)
+        for _ in range(len(columns)):
+            column = columns.pop(0)
+            if column.name == "instance_idx":
+                made.append(places)
+            else:
+                made.append(column if self._are_all else _kept(column, mask, places.len()))
+        instances = pl.DataFrame(made)
+        if not self._are_all:
+            instances = instances.with_columns(_without_dangling(instances))
+        chosen = Structure(self._frames, instances, self._n_nodes, self._part, self._starts)
+        return chosen.with_offsets(offsets_of_counts(self._counts))
 
 
 def kept_instances(

@@ -74,6 +74,11 @@ class Snapshot:
             return self
         return Snapshot(self.source, self.lineage)
 
+    def forget(self) -> None:
+        """Let go of what was read and derived; it is made again when it is asked for."""
+        with self._lock:
+            self._made.clear()
+
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Make something that follows from these rows, and keep it under a name."""
         made = self._made.get(name)

@@ -327,6 +327,17 @@ class Store(Rows):
             self.moved.append(places)
         return old
 
+    def let_go(self) -> None:
+        """Forget what was read of the snapshot below, if it can be read again.
+
+        To be followed by a `rebase` that does not keep it either.
+        """
+        read, unread = self.base, self.base.unread()
+        if unread is not read:
+            self._keep_ids()
+            self.base, self._columns_made = unread, None
+            read.forget()
+
     def _keep_ids(self) -> None:
         """Do not give keys of rows again that go with the snapshot below."""
         for kind in ("frame", "instance"):

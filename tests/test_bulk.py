@@ -345,6 +345,44 @@ def test_setting_a_point_by_query_holds_what_was_set_and_nothing_else(tmp_path: 
     assert source.structure.point_start is None
 
 
+@pytest.mark.parametrize(
+    "part", [lambda labels: labels, lambda labels: labels.split(0.5, seed=0)[0]]
+)
+@pytest.mark.parametrize("opened", [scanned_slp, scanned_parquet])
+def test_points_are_set_where_nodes_were_added_and_removed(
+    opened: Callable[[LabelTables, Path], tl.Labels],
+    part: Callable[[tl.Labels], tl.Labels],
+    tmp_path: Path,
+) -> None:
+    """Instances then have other points than those that are kept for them."""
+    labels = opened(make_tables(30, n_nodes=4, seed=1), tmp_path)
+    labels.add_nodes(["hat", "tie"], labels.skeletons[0])
+    labels.remove_nodes([labels.skeletons[0].nodes[1]], labels.skeletons[0])
+    labels = part(labels)
+    key = ["instance_id", "node_id"]
+    before = labels.to_polars("points")
+    for n in range(2):
+        chosen = (pl.col("frame_idx") % 3 == n) & (pl.col("node_id") > 2)
+        labels.update(points={"x": 5.0 + n, "visible": True}, where=chosen)
+        set_x = pl.when(chosen).then(5.0 + n).otherwise("x")
+        before = before.with_columns(x=set_x, visible=pl.col("visible") | chosen)
+        found = labels.to_polars("points")
+        assert_frame_equal(found.select(*key, "x", "visible"), before.select(*key, "x", "visible"))
+    assert is_sound(labels)
+
+
+@pytest.mark.parametrize("opened", [scanned_slp, scanned_parquet])
+def test_setting_points_of_one_copy_of_a_frame_leaves_the_other(
+    opened: Callable[[LabelTables, Path], tl.Labels], tmp_path: Path
+) -> None:
+    copies = opened(make_tables(6, n_nodes=3, seed=1), tmp_path).extract([0, 0, 1])
+    before = copies.to_polars("points")
+    one = before["instance_id"][0]
+    assert copies.update(points={"x": -1.0}, where=pl.col("instance_id") == one) == 3
+    expected = before.with_columns(x=pl.when(instance_id=one).then(-1.0).otherwise("x"))
+    assert_frame_equal(copies.to_polars("points"), expected)
+
+
 def test_few_points_set_in_memory_leave_the_others_where_they_are() -> None:
     labels = in_memory(make_tables(400, n_nodes=4, n_skeletons=2, seed=1), Path())
     before = labels.to_polars("points")

@@ -59,7 +59,7 @@ class PointPatch:
             row: Their rows there.
         """
         if part is None:
-            return row + _PART
+            return row.astype(np.int64) + _PART
         packed: IntArray = (part.astype(np.int64) + 1) * _PART + row
         return packed
 

@@ -31,6 +31,7 @@ from tabular_labels.store.derived import (
     same_points,
 )
 from tabular_labels.store.keyed_scan import scan_keyed
+from tabular_labels.store.merged import MergedSource
 
 __all__ = ["Snapshot"]
 
@@ -297,6 +298,8 @@ class Snapshot:
         of = structure.instances_of_points(points)
         if self.in_memory:
             return self._with_values_in_memory(points, np.unique(of), new)
+        if _lays_out(self.source) or not _refers_once(structure):
+            return self._with_instances_read(points, np.unique(of), new)
         rows = structure.point_starts(of) + points - structure.first_points(of)
         keys = PointPatch.keys(None if structure.part is None else structure.part[of], rows)
         beside = same_points(self.source)
@@ -313,12 +316,7 @@ class Snapshot:
         """Set values of points of some instances; if these are few, the others are shared."""
         structure = self.structure
         if len(instances) * FEW_OF < structure.instances.height:
-            patch = PointPatch()
-            for name, array in values.items():
-                patch = patch.with_values(name, PointPatch.keys(None, points), array)
-            runs = structure.point_runs(instances)
-            table = self.read_points(list(POINTS.memory_columns), instances)
-            return self.with_points(instances, patch.apply(table, None, *runs))
+            return self._with_instances_read(points, instances, values)
         old = self.tables().points
         columns = {
             name: patch_column(old[name], points, values[name]) if name in values else old[name]
@@ -327,6 +325,17 @@ class Snapshot:
         made = Snapshot.of(LabelTables.on(structure, self.catalog, pl.DataFrame(columns)))
         made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
         return made
+
+    def _with_instances_read(
+        self, points: IntArray, instances: IntArray, values: Mapping[str, FloatArray | BoolArray]
+    ) -> Snapshot:
+        """Set values of points of some instances, which are read and kept whole."""
+        structure, patch = self.structure, PointPatch()
+        for name, array in values.items():
+            patch = patch.with_values(name, PointPatch.keys(None, points), array)
+        table = self.read_points(list(POINTS.memory_columns), instances)
+        first, count = structure.first_points(instances), structure.point_counts(instances)
+        return self.with_points(instances, patch.apply(table, None, first, count))
 
     def rows_linked_to(self, rows: IntArray) -> IntArray:
         """Return the rows of the instances that were made from these, ascending."""
@@ -363,6 +372,28 @@ class Snapshot:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start anew around the source."""
         self.__init__(**state)  # type: ignore[misc]  # pickle skips the constructor
+
+
+def _lays_out(source: Source) -> bool:
+    """Tell whether instances have other nodes than where their points are kept.
+
+    Then a place there does not say which point is meant.
+    """
+    if isinstance(source, ChosenFramesSource):
+        return _lays_out(source.whole.source)
+    beside = same_points(source)
+    return isinstance(source, MergedSource) if beside is None else _lays_out(beside.parent)
+
+
+def _refers_once(structure: Structure) -> bool:
+    """Tell whether no two instances have the same points, as copies of a frame have."""
+    if structure.point_start is None:
+        return True
+    places = PointPatch.keys(structure.part, structure.all_starts())
+    if bool((places[1:] > places[:-1]).all()):
+        return True
+    places.sort()
+    return bool((places[1:] > places[:-1]).all())
 
 
 def _plain(column: pl.Series) -> FloatArray | BoolArray:

@@ -223,6 +223,16 @@ def test_a_difference_names_links_to_predictions_that_are_gone(tmp_path: Path) -
     assert_frame_equal(labels.diff(1)["instances"].changed, changed)
 
 
+def test_a_frame_that_moved_to_another_place_is_committed_with_a_new_order(path: Path) -> None:
+    """Where the order of the list changed, nobody knows which places were touched."""
+    labels = tl.scan_parquet(path)
+    labels[len(labels) - 1].video = tl.Video("another.mp4")
+    labels.labeled_frames.reverse()
+    assert labels.diff(1)["frames"].changed.height == len(labels)
+    assert labels.commit() == 2
+    assert_is_on_disk(labels, path)
+
+
 def test_scanned_tables_show_edits_that_are_not_committed(path: Path) -> None:
     labels = tl.scan_parquet(path)
     single_edits(labels)

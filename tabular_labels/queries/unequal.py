@@ -48,7 +48,8 @@ def unequal_places(old: State, new: State) -> pl.DataFrame | None:
         if unequal is None:
             found += [k[piece] for k, piece in zip(keys, pieces, strict=True)]
         else:
-            found.append(keys[0][pieces[0]][unequal])
+            # A frame may have moved, so that its place is another on each side.
+            found += [k[piece][unequal] for k, piece in zip(keys, pieces, strict=True)]
     places = np.unique(np.concatenate([keys[0][:0], *found]))
     return pl.DataFrame(
         {

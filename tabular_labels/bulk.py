@@ -60,7 +60,9 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
     of_frames[frame_rows(structure, folded.snapshot.rows_linked_to(gone))] = True
     places, are_ids = _places(structure, of_frames), _are_ids(folded.instances, structure)
     # From here on nothing holds the columns but the list, so that each goes when it is done.
-    chosen, columns = Selection(structure, frames, instances), structure.instances.get_columns()
+    # Positions stay: new numbers would change frames that nobody touched.
+    chosen = Selection(structure, frames, instances, keep_positions=True)
+    columns = structure.instances.get_columns()
     del structure
     store.let_go()
     made = chosen.take(columns)

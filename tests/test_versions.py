@@ -233,6 +233,27 @@ def test_a_frame_that_moved_to_another_place_is_committed_with_a_new_order(path:
     assert_is_on_disk(labels, path)
 
 
+def test_frames_that_stay_keep_their_positions_when_others_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written of one frame must not take the position of another on the disk."""
+    monkeypatch.setattr("tabular_labels.bulk.SINGLE_EDITS", 0)
+    fly, video = tl.Skeleton(["head"]), tl.Video("a.mp4")
+    frames = [
+        tl.LabeledFrame(video, k, [tl.PredictedInstance(fly, [[k, k]])]) for k in (0, 10, 9, 5)
+    ]
+    tl.write_parquet(tl.Labels(frames), tmp_path / "mice")
+    labels = tl.scan_parquet(tmp_path / "mice")
+    labels.remove(where=pl.col("frame_idx") == 0, level="frames")
+    labels.update(instances={"score": 0.5}, where=pl.col("frame_idx") == 9)
+    changes = labels.diff(1)
+    assert changes["frames"].changed.is_empty()
+    assert changes["frames"].removed["frame_idx"].to_list() == [0]
+    labels.commit()
+    assert_is_on_disk(labels, tmp_path / "mice")
+    assert [frame.frame_idx for frame in tl.scan_parquet(tmp_path / "mice")] == [10, 9, 5]
+
+
 def test_scanned_tables_show_edits_that_are_not_committed(path: Path) -> None:
     labels = tl.scan_parquet(path)
     single_edits(labels)

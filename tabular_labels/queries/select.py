@@ -63,6 +63,7 @@ class Selection:
         structure: As for `select_instances`, which says what is kept of what.
         frame_mask: Frames to keep, None for all; their instances go with the others.
         instance_mask: Instances to keep, None for all; emptied frames stay.
+        keep_positions: Leave gaps in the positions of frames, instead of numbering them anew.
     """
 
     def __init__(
@@ -70,13 +71,16 @@ class Selection:
         structure: Structure,
         frame_mask: BoolArray | None = None,
         instance_mask: BoolArray | None = None,
+        *,
+        keep_positions: bool = False,
     ) -> None:
         frames = structure.frames
         kept = kept_instances(structure, frame_mask, instance_mask)
         counts = _count_kept(kept, structure.instance_offsets)
         if frame_mask is not None and not bool(frame_mask.all()):
             frames, counts = frames.filter(pl.Series(frame_mask)), counts[frame_mask]
-            frames = frames.with_columns(_dense_positions(frames["position"]))
+            if not keep_positions:
+                frames = frames.with_columns(_dense_positions(frames["position"]))
         self._are_all = bool(kept.all())
         self.leaves_out_some = not self._are_all or frames.height < structure.frames.height
         self._frames, self._counts, self._kept = frames, counts, kept

@@ -25,7 +25,7 @@ from tabular_labels.io.parquet_scan import ParquetSource, open_parquet
 from tabular_labels.io.project_files import verify_file
 from tabular_labels.io.project_versions import list_versions
 from tabular_labels.model.checks import check_catalog, require
-from tabular_labels.model.edits import EditSet, check_edits, packed_places
+from tabular_labels.model.edits import EditSet, check_edits, packed_places, place_bounds
 from tabular_labels.model.offsets import instance_offsets, ranges
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import Structure
@@ -159,8 +159,7 @@ def _rows_at(
 def _rows_in(
     frames: pl.DataFrame, instances: pl.DataFrame, offsets: IntArray, wanted: IntArray
 ) -> tuple[int, IntArray]:
-    keys = packed_places(frames)
-    first, stop = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+    first, stop = place_bounds(frames, wanted)
     rows = ranges(offsets[first], offsets[stop] - offsets[first])
     return int((stop - first).sum()), instances["skeleton_id"].gather(rows).to_numpy()
 

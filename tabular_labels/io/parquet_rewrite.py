@@ -33,7 +33,7 @@ from tabular_labels.io.parquet_write import (
 )
 from tabular_labels.io.project_versions import list_versions
 from tabular_labels.model.checks import check_catalog, check_structure, require
-from tabular_labels.model.edits import packed_places
+from tabular_labels.model.edits import packed_places, place_bounds
 from tabular_labels.model.schema import POINTS, TABLES
 from tabular_labels.model.source import Counts, Source
 from tabular_labels.model.tables import LabelTables, Structure
@@ -222,7 +222,7 @@ class _ShardWriter:
         shards = self.base.manifest.shards
         starts = [shard.first[0] << 32 | shard.first[1] for shard in shards[1:]]
         edges = np.array(starts, np.uint64)
-        cuts = [0, *np.searchsorted(packed_places(self.structure.frames), edges).tolist()]
+        cuts = [0, *place_bounds(self.structure.frames, edges)[0].tolist()]
         cuts.append(self.structure.frames.height)
         n = max(len(shards), 1)
         is_touched = np.full(n, not shards)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
-from tabular_labels.model.edits import packed_places
+from tabular_labels.model.edits import packed_places, place_bounds
 from tabular_labels.model.offsets import (
     instance_offsets,
     narrow_rows,
@@ -253,29 +253,25 @@ class _Plan:
     """Where rows of a base and edited rows go; holds nothing of the base's tables."""
 
     def __init__(self, base: Structure, edited: EditedRows, shard_points: int) -> None:
-        frame_keys, new_keys = packed_places(base.frames), packed_places(edited.frames)
-        old, new = (_bounds(keys, edited.keys) for keys in (frame_keys, new_keys))
+        old, new = (place_bounds(each.frames, edited.keys) for each in (base, edited))
         new_offsets = instance_offsets(edited.frames, edited.instances)
         old_rows = tuple(base.instance_offsets[bound] for bound in old)
         new_rows = tuple(new_offsets[bound] for bound in new)
-        starts = base.all_starts()
-        new_starts = _find_in_shards(base, starts, edited, old_rows, shard_points)
         self.of_frames = _Splice(old, new, base.frames.height)
         self.of_instances = _Splice(old_rows, new_rows, base.instances.height)
-        self._point_start = self.of_instances.array(starts, narrow_rows(new_starts))
         # Known already, and dear to find where ids are not their rows.
         counts = self.of_frames.array(np.diff(base.instance_offsets), np.diff(new_offsets))
         self._offsets = offsets_of_counts(counts)
+        del counts  # as large as what comes now
+        starts = base.all_starts()
+        new_starts = _find_in_shards(base, starts, edited, old_rows, shard_points)
+        self._point_start = self.of_instances.array(starts, narrow_rows(new_starts))
 
     def structure(
         self, frames: pl.DataFrame, instances: pl.DataFrame, n_nodes: IntArray
     ) -> Structure:
         made = Structure(frames, instances, n_nodes, None, self._point_start)
         return made.with_offsets(self._offsets)
-
-
-def _bounds(keys: IntArray, wanted: IntArray) -> tuple[IntArray, IntArray]:
-    return np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
 
 
 def _find_in_shards(

@@ -18,7 +18,15 @@ from tabular_labels.model.offsets import ranges, rows_of_ids
 from tabular_labels.model.source import Counts
 from tabular_labels.model.tables import Catalog, LabelTables, Structure
 
-__all__ = ["REPLACED", "EditSet", "PointsLater", "check_edits", "packed_places", "rows_at"]
+__all__ = [
+    "REPLACED",
+    "EditSet",
+    "PointsLater",
+    "check_edits",
+    "packed_places",
+    "place_bounds",
+    "rows_at",
+]
 
 REPLACED: Mapping[str, pl.DataType | type[pl.DataType]] = MappingProxyType(
     {
@@ -145,6 +153,39 @@ def packed_places(table: pl.DataFrame) -> IntArray:
     return packed
 
 
+def place_bounds(table: pl.DataFrame, places: IntArray) -> tuple[IntArray, IntArray]:
+    """Find where the rows of packed places begin and end.
+
+    Args:
+        table: ``video_id`` and ``frame_idx``, sorted by them.
+        places: Packed and sorted.
+
+    Returns:
+        The first row of each place, and the one behind its last: int64.
+
+    Examples:
+        >>> rows = {"video_id": [0, 1, 1], "frame_idx": [9, 5, 5]}
+        >>> table = pl.DataFrame(rows, schema={"video_id": pl.UInt32, "frame_idx": pl.Int64})
+        >>> first, stop = place_bounds(table, packed_places(table[1:2]))
+        >>> first.tolist(), stop.tolist()
+        ([1], [3])
+    """
+    video, index = table["video_id"].to_numpy(), table["frame_idx"].to_numpy()
+    wanted_video = (places >> np.uint64(32)).astype(video.dtype)
+    wanted_index = (places & np.uint64(2**32 - 1)).astype(index.dtype)
+    first, stop = np.empty((2, len(places)), np.int64)
+    # Video by video: to pack the places of all rows would take longer than to look up a few.
+    for each in np.unique(wanted_video):
+        asked, here = (slice(*_bounds(ids, each)) for ids in (wanted_video, video))
+        begin, end = _bounds(index[here], wanted_index[asked])
+        first[asked], stop[asked] = begin + here.start, end + here.start
+    return first, stop
+
+
+def _bounds(ordered: IntArray, wanted: IntArray) -> tuple[IntArray, IntArray]:
+    return np.searchsorted(ordered, wanted), np.searchsorted(ordered, wanted, side="right")
+
+
 def rows_at(structure: Structure, places: IntArray) -> tuple[IntArray, IntArray]:
     """Return the frame rows and the instance rows at packed places, ascending.
 
@@ -152,8 +193,7 @@ def rows_at(structure: Structure, places: IntArray) -> tuple[IntArray, IntArray]
         structure: Frames and instances in canonical order.
         places: Packed, sorted and unique.
     """
-    here = packed_places(structure.frames)
-    first, stop = np.searchsorted(here, places), np.searchsorted(here, places, side="right")
+    first, stop = place_bounds(structure.frames, places)
     frames = ranges(first, stop - first)
     offsets = structure.instance_offsets
     start = offsets[frames]

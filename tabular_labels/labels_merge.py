@@ -255,12 +255,13 @@ def merged_objects(objects: Objects, decided: Decided, new: Objects) -> Objects:
     all_of_them = Objects.of(catalog)
     became = decided.catalog.new.videos
     # One that stands for a video here already gets a copy to stand for another.
-    taken = [*objects.video_by_id.values(), *objects.aliases]
+    here = objects.video_by_id
+    taken = [*here.values(), *(one for one, key in objects.aliases.items() if key in here)]
     known = {id(one) for one in taken}
     videos = {
         became[key]: _frozen_copy(video) if id(video) in known else video
         for key, video in new.video_by_id.items()
-        if became[key] not in objects.video_by_id
+        if became[key] not in here
     }
     mine = objects.skeleton_by_id
     grown = {}
@@ -270,7 +271,7 @@ def merged_objects(objects: Objects, decided: Decided, new: Objects) -> Objects:
             added = all_of_them.skeleton_by_id[key].nodes[len(mine[key].nodes) :]
             grown[key] = build_skeleton(catalog, key, [*mine[key].nodes, *added])
     made = Objects(
-        {**all_of_them.video_by_id, **videos, **objects.video_by_id},
+        {**all_of_them.video_by_id, **videos, **here},
         {**all_of_them.skeleton_by_id, **mine, **grown},
         {**all_of_them.track_by_id, **objects.track_by_id},
     )

@@ -221,3 +221,14 @@ def test_an_object_that_stands_for_a_video_does_not_stand_for_an_added_one() -> 
     assert extra == [[], []]
     assert [labels.videos.index(frame.video) for frame in labels] == [0, 1, 2, 3]
     assert labels.find(labels.videos[3], 0)[0] is not labels.find(labels.videos[1], 0)[0]
+
+
+def test_an_object_that_stood_for_a_removed_video_comes_back_as_itself() -> None:
+    """Nobody else has it, so that no copy is needed."""
+    old, moved = tl.Video("a.mp4"), tl.Video("b.mp4")
+    labels = tl.Labels(videos=[old])
+    labels.replace_video(old, moved)
+    labels.remove_video(moved)
+    labels.merge(tl.Labels([tl.LabeledFrame(moved, 3)]))
+    assert labels.videos == [moved]
+    assert labels.videos[0] is moved

@@ -157,8 +157,9 @@ class LabelsVersions(LabelsTables):
         else:
             changed = changed_at(before, after.at, touched)
         if has_nodes and _fits_delta(now, changed):
-            edits = edits_between(before(changed).structure, now, changed)
-            return append_delta(project, edits, message=message, rebase=rebase)
+            old = before(changed).structure
+            edits = edits_between(old, now, changed)
+            return append_delta(project, edits, message=message, rebase=rebase, structure=old)
         from tabular_labels.io.parquet_rewrite import rewrite
 
         return rewrite(project, now.source, changed, message=message)

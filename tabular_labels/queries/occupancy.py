@@ -11,7 +11,6 @@ from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.names import name_ids
 from tabular_labels.queries.places import (
     instances_of_frames,
-    repeat_frames,
     rows_of_video,
 )
 
@@ -222,12 +221,15 @@ def runs_of_video(structure: Structure, video_id: int) -> pl.DataFrame:
         >>> runs_of_video(LabelTables().structure, 0).columns
         ['track_id', 'start', 'stop', 'first']
     """
-    rows = instances_of_frames(structure, rows_of_video(structure, video_id))
-    codes = key_values(structure.instances["track_id"][rows])
+    frames = rows_of_video(structure, video_id)
+    codes = key_values(structure.instances["track_id"][instances_of_frames(structure, frames)])
     if not len(codes):
         return pl.DataFrame(schema=_RUNS_OF_VIDEO)
-    frame = repeat_frames(structure, structure.frames["frame_idx"].to_numpy(), rows)
-    _, track, start, stop = _cut(np.zeros_like(codes), codes, frame)
+    video, frame = (structure.frames[name][frames].to_numpy() for name in ("video_id", "frame_idx"))
+    counts = np.diff(structure.instance_offsets[frames.start : frames.stop + 1])
+    # One more than the track, so that those of no track count.
+    _, track, start, stop = _cut(video, codes + 1, frame, counts)
+    track -= 1
     known, appearance = np.unique(codes, return_index=True)
     first = np.argsort(np.argsort(appearance))[np.searchsorted(known, track)]
     order = np.lexsort((start, first))

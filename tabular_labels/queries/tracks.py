@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from tabular_labels._types import BoolArray, IntArray
+from tabular_labels._types import BoolArray, FloatArray, IntArray
 from tabular_labels.model.buffers import key_values
 from tabular_labels.model.tables import Catalog, Structure
 from tabular_labels.queries.names import name_ids
-from tabular_labels.queries.places import frames_of_instances, repeat_frames
+from tabular_labels.queries.places import instances_of_frames, repeat_frames
 
 __all__ = ["SUMMARY", "instances_of_tracks", "named_tracks", "summarise_tracks"]
 
@@ -30,8 +30,22 @@ SUMMARY = pl.Schema(
 )
 """Columns of a table of tracks."""
 
-# Instances that are looked at together, unless one video has more.
-_PIECE = 500_000
+_PART = pl.Schema(
+    {
+        "video_id": pl.UInt32,
+        "track_id": pl.UInt32,
+        "n_instances": pl.UInt32,
+        "n_frames": pl.UInt32,
+        "start": pl.Int64,
+        "stop": pl.Int64,
+        "max_gap": pl.Int64,
+        "score": pl.Float64,
+        "n_scores": pl.UInt32,
+    }
+)
+
+# Instances that are looked at together, unless one place has more.
+_PIECE = 2**18
 
 
 def summarise_tracks(structure: Structure) -> pl.DataFrame:
@@ -55,32 +69,42 @@ def summarise_tracks(structure: Structure) -> pl.DataFrame:
         >>> summarise_tracks(LabelTables().structure).height
         0
     """
-    parts = [_summarise(structure, rows) for rows in _groups_of_videos(structure)]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=SUMMARY)
+    parts = [_summarise(structure, frames) for frames in _pieces(structure)]
+    return _joined(pl.concat(parts)) if parts else pl.DataFrame(schema=SUMMARY)
 
 
-def _groups_of_videos(structure: Structure) -> Iterator[slice]:
-    """Cut the instances between videos, into pieces of bounded size where videos allow."""
-    video, offsets = structure.frames["video_id"].to_numpy(), structure.instance_offsets
-    begins = np.flatnonzero(np.diff(video, prepend=np.uint32(0)) != 0)
+def _pieces(structure: Structure) -> Iterator[slice]:
+    """Cut the frames between places, into pieces of a bounded number of instances."""
+    places = structure.frames.select("video_id", "frame_idx")
+    offsets, n_frames = structure.instance_offsets, structure.frames.height
+    is_first = np.ones(n_frames, np.bool_)
+    is_first[1:] = _steps(*(places[name].to_numpy() for name in places.columns))
     start = 0
-    for stop in [*offsets[begins].tolist(), int(offsets[-1])]:
-        if stop - start >= _PIECE:
-            yield slice(start, stop)
-            start = stop
-    if start < int(offsets[-1]):
-        yield slice(start, int(offsets[-1]))
+    while start < n_frames:
+        stop = int(np.searchsorted(offsets, offsets[start] + _PIECE))
+        if stop < n_frames:
+            to_next = int(is_first[stop:].argmax())
+            stop = stop + to_next if is_first[stop + to_next] else n_frames
+        yield slice(start, min(stop, n_frames))
+        start = stop
 
 
-def _summarise(structure: Structure, rows: slice) -> pl.DataFrame:
-    of_frames, counts = frames_of_instances(structure, rows)
-    video, index = (
-        structure.frames[name][of_frames].to_numpy() for name in ("video_id", "frame_idx")
-    )
+def _steps(*columns: IntArray) -> BoolArray:
+    """Tell which rows after the first differ from the one before."""
+    steps = [column[1:] != column[:-1] for column in columns]
+    differs: BoolArray = np.logical_or.reduce(steps)
+    return differs
+
+
+def _summarise(structure: Structure, frames: slice) -> pl.DataFrame:
+    """Summarise the tracks of some frames; scores as their sum and number."""
+    rows = instances_of_frames(structure, frames)
+    counts = np.diff(structure.instance_offsets[frames.start : frames.stop + 1])
+    video, index = (structure.frames[name][frames].to_numpy() for name in ("video_id", "frame_idx"))
     # Frames of one place count once. Places are numbered in their order, so that one
     # number for track and place sorts the instances by both.
     is_new = np.ones(len(index), np.bool_)
-    is_new[1:] = (index[1:] != index[:-1]) | (video[1:] != video[:-1])
+    is_new[1:] = _steps(index, video)
     video, index = video[is_new], index[is_new]
     track = key_values(structure.instances["track_id"][rows])
     score = structure.instances["score"][rows].cast(pl.Float64)
@@ -89,43 +113,55 @@ def _summarise(structure: Structure, rows: slice) -> pl.DataFrame:
     if bool((track < 0).any()):
         score, keys = score.filter(pl.Series(track >= 0)), keys[track >= 0]
     if not len(keys):
-        return pl.DataFrame(schema=SUMMARY)
+        return pl.DataFrame(schema=_PART)
     ordered = np.sort(keys)
     place, track = ordered & (2**32 - 1), ordered >> 32
     is_first = np.ones(len(ordered), np.bool_)
-    is_first[1:] = (track[1:] != track[:-1]) | (video[place[1:]] != video[place[:-1]])
+    is_first[1:] = _steps(track, video[place])
     first = np.flatnonzero(is_first)
     last = np.append(first[1:], len(ordered)) - 1
     step = np.diff(index[place], prepend=0)
     step[first] = 0
     has_moved = step > 0
-    n_frames = np.add.reduceat(has_moved, first, dtype=np.int64) + 1
-    start, stop = index[place[first]], index[place[last]] + 1
-    mean_score = _means(score, np.searchsorted(ordered[first], keys, side="right") - 1, len(first))
-    made = pl.DataFrame(
-        {
-            "video_id": video[place[first]],
-            "track_id": track[first],
-            "n_instances": last - first + 1,
-            "n_frames": n_frames,
-            "start": start,
-            "stop": stop,
-            "occupancy": n_frames / (stop - start),
-            "max_gap": np.maximum(np.maximum.reduceat(step, first) - 1, 0),
-            "mean_score": mean_score,
-        }
-    )
-    return made.cast(dict(SUMMARY)).sort("video_id", "track_id")  # type: ignore[arg-type]  # classes and instances
+    group = np.searchsorted(ordered[first], keys, side="right") - 1
+    made = {
+        "video_id": video[place[first]],
+        "track_id": track[first],
+        "n_instances": last - first + 1,
+        "n_frames": np.add.reduceat(has_moved, first, dtype=np.int64) + 1,
+        "start": index[place[first]],
+        "stop": index[place[last]] + 1,
+        "max_gap": np.maximum(np.maximum.reduceat(step, first) - 1, 0),
+        **_sums(score, group, len(first)),
+    }
+    return pl.DataFrame(made).cast(dict(_PART))  # type: ignore[arg-type]  # classes and instances
 
 
-def _means(values: pl.Series, group: IntArray, n_groups: int) -> pl.Series:
-    """Return the mean of each group; null where it has no values."""
+def _sums(values: pl.Series, group: IntArray, n_groups: int) -> dict[str, IntArray | FloatArray]:
+    """Return the sum of the values of each group and how many there are."""
     known = values.is_not_null().to_numpy()
-    counts = np.bincount(group[known], minlength=n_groups)
-    sums = np.bincount(group[known], values.drop_nulls().to_numpy(), minlength=n_groups)
-    means = np.full(n_groups, np.nan)
-    np.divide(sums, counts, out=means, where=counts > 0)
-    return pl.Series(means).fill_nan(None)
+    mine = group[known]
+    return {
+        "score": np.bincount(mine, values.drop_nulls().to_numpy(), minlength=n_groups),
+        "n_scores": np.bincount(mine, minlength=n_groups),
+    }
+
+
+def _joined(parts: pl.DataFrame) -> pl.DataFrame:
+    """Make one row of those of a track in pieces that follow each other."""
+    between = pl.col("start") - pl.col("stop").shift()
+    tracks = parts.group_by("video_id", "track_id", maintain_order=True).agg(
+        pl.col("n_instances", "n_frames").sum(),
+        pl.col("start").first(),
+        pl.col("stop").last(),
+        pl.max_horizontal(pl.col("max_gap").max(), between.max()).alias("max_gap"),
+        pl.col("score", "n_scores").sum(),
+    )
+    summary = tracks.with_columns(
+        occupancy=pl.col("n_frames") / (pl.col("stop") - pl.col("start")),
+        mean_score=pl.when(pl.col("n_scores") > 0).then(pl.col("score") / pl.col("n_scores")),
+    )
+    return summary.select(SUMMARY.names()).cast(dict(SUMMARY)).sort("video_id", "track_id")  # type: ignore[arg-type]  # classes and instances
 
 
 def instances_of_tracks(structure: Structure, tracks: pl.DataFrame) -> BoolArray:
@@ -147,7 +183,8 @@ def instances_of_tracks(structure: Structure, tracks: pl.DataFrame) -> BoolArray
     wanted = _packed(tracks["video_id"].to_numpy(), tracks["track_id"].to_numpy())
     found: BoolArray = np.zeros(structure.instances.height, np.bool_)
     video = structure.frames["video_id"].to_numpy()
-    for rows in _groups_of_videos(structure):
+    for frames in _pieces(structure):
+        rows = instances_of_frames(structure, frames)
         track = key_values(structure.instances["track_id"][rows])
         packed = _packed(repeat_frames(structure, video, rows), track)
         found[rows] = np.isin(packed, wanted) & (track >= 0)

@@ -268,6 +268,11 @@ class Snapshot:
             in_memory = Snapshot.of(LabelTables.on(structure, self.catalog, joined))
             in_memory._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
             return in_memory
+        is_little = points.height * FEW_OF < structure.instances.height
+        if is_little and structure.part is None and self._is_patchable:
+            # Then no column of all instances has to say which of them have points elsewhere.
+            these = ranges(structure.first_points(rows), structure.point_counts(rows))
+            return self._patched(these, {each.name: _plain(each) for each in points})
         extra = POINTS.empty()
         has_parts = structure.part is not None
         beside = same_points(source)
@@ -298,13 +303,24 @@ class Snapshot:
         of = structure.instances_of_points(points)
         if self.in_memory:
             return self._with_values_in_memory(points, np.unique(of), new)
-        if _lays_out(self.source) or not _refers_once(structure):
+        if not self._is_patchable:
             return self._with_instances_read(points, np.unique(of), new)
+        return self._patched(points, new)
+
+    @property
+    def _is_patchable(self) -> bool:
+        """Tell whether a place in a table of the source says which point is meant."""
+        return not _lays_out(self.source) and _refers_once(self.structure)
+
+    def _patched(self, points: IntArray, values: Mapping[str, FloatArray | BoolArray]) -> Snapshot:
+        """Set values above the points of a source, which are not read."""
+        structure = self.structure
+        of = structure.instances_of_points(points)
         rows = structure.point_starts(of) + points - structure.first_points(of)
         keys = PointPatch.keys(None if structure.part is None else structure.part[of], rows)
         beside = same_points(self.source)
         patch = (beside and beside.patch) or PointPatch()
-        for name, array in new.items():
+        for name, array in values.items():
             patch = patch.with_values(name, keys, array)
         made = Snapshot(DerivedSource(self.source, structure, self.catalog, patch=patch))
         made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
@@ -389,10 +405,12 @@ def _refers_once(structure: Structure) -> bool:
     """Tell whether no two instances have the same points, as copies of a frame have."""
     if structure.point_start is None:
         return True
-    places = PointPatch.keys(structure.part, structure.all_starts())
+    starts = structure.point_start
+    # Of one table no key is made for each instance.
+    places = starts if structure.part is None else PointPatch.keys(structure.part, starts)
     if bool((places[1:] > places[:-1]).all()):
         return True
-    places.sort()
+    places = np.sort(places)
     return bool((places[1:] > places[:-1]).all())
 
 

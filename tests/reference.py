@@ -730,3 +730,8 @@ def rows_that_lead_back(instances: list[Row]) -> list[int]:
         if one is first:
             found.append(row)
     return found
+
+
+def place_bounds(rows: list[tuple[int, int]], places: list[tuple[int, int]]) -> list[list[int]]:
+    """Count the rows before each place, and those up to it."""
+    return [[sum(row < one for row in rows), sum(row <= one for row in rows)] for one in places]

@@ -30,6 +30,7 @@ __all__ = [
 
 # Up to this many rows are edited one by one, at 10 to 20 microseconds each.
 SINGLE_EDITS = 500
+_STEP = 2**18  # instances
 
 
 def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | None) -> int:
@@ -74,6 +75,14 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
     with store.step():
         store.rebase(rebased, places, keep_read=False)
     return sum(lost)
+
+
+def _frames_of(structure: Structure, instances: IntArray) -> IntArray:
+    """Return the frames of ascending instances, each once."""
+    # In steps: there may be millions, and a few times their memory would be needed.
+    steps = (instances[first : first + _STEP] for first in range(0, len(instances), _STEP))
+    found = (_without_repeats(frame_rows(structure, step)) for step in steps)
+    return _without_repeats(np.concatenate([instances[:0], *found]))
 
 
 def _places(structure: Structure, rows: BoolArray | IntArray) -> IntArray:
@@ -230,7 +239,7 @@ def replace_instances(
     """
     folded = store.folded
     structure = folded.snapshot.structure
-    places = None if rows is None else _places(structure, frame_rows(structure, rows))
+    places = None if rows is None else _places(structure, _frames_of(structure, rows))
     with store.step():
         snapshot = folded.snapshot.with_instances(instances, only_tracks=only_tracks)
         store.rebase(Folded(snapshot, folded.frames, folded.instances), places)
@@ -257,7 +266,7 @@ def set_points(store: Store, points: IntArray, values: Mapping[str, pl.Series]) 
     folded = store.folded
     structure = folded.snapshot.structure
     instances = _without_repeats(structure.instances_of_points(points))
-    places = _places(structure, frame_rows(structure, instances))
+    places = _places(structure, _frames_of(structure, instances))
     with store.step():
         snapshot = folded.snapshot.with_point_values(points, values)
         store.rebase(Folded(snapshot, folded.frames, folded.instances), places)

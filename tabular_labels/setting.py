@@ -13,8 +13,8 @@ from tabular_labels._types import IntArray, Level
 from tabular_labels.bulk import replace_frames, replace_instances, set_points
 from tabular_labels.errors import QueryError, UnknownTrackError
 from tabular_labels.levels import LevelReader
-from tabular_labels.model.buffers import key_values
-from tabular_labels.model.offsets import offsets_of_counts
+from tabular_labels.model.buffers import key_values, narrow_keys
+from tabular_labels.model.offsets import narrow_rows, offsets_of_counts
 from tabular_labels.model.track import Track
 from tabular_labels.queries.filter import used_columns
 from tabular_labels.store.catalog_edits import track_key
@@ -194,8 +194,9 @@ def _set_instances(store: Store, rows: IntArray, values: dict[str, pl.Series]) -
     instances = store.snapshot.structure.instances
     track = values.pop("track", values.pop("track_id", None))
     if track is not None:
-        keys = key_values(instances["track_id"]).copy()
-        keys[rows] = track.to_numpy()
+        old, new = narrow_keys(instances["track_id"]), narrow_rows(track.to_numpy())
+        keys = old.astype(np.promote_types(old.dtype, new.dtype))
+        keys[rows] = new
         instances = with_tracks(instances, 0, instances.height, keys)
     replace_instances(store, instances.with_columns(_scattered(instances, rows, values)), rows)
 

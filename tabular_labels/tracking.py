@@ -120,7 +120,7 @@ def with_tracks(instances: pl.DataFrame, start: int, stop: int, track: IntArray)
         instances: Instances.
         start: First row.
         stop: One past the last row.
-        track: Keys, -1 for untracked; int64, ``(stop - start,)``.
+        track: Keys, -1 for untracked; int64 or int32, ``(stop - start,)``.
     """
     column = instances["track_id"]
     values = np.where(track < 0, 0, track).astype(np.uint32)

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _STEP = 2**18
+_COUNTED = 2**20  # rows that are counted together
 
 
 def offsets_of_counts(counts: IntArray) -> IntArray:
@@ -150,7 +151,7 @@ def instance_offsets(frames: pl.DataFrame, instances: pl.DataFrame) -> IntArray:
     """
     ids, mine = frames["frame_id"].to_numpy(), instances["frame_id"].to_numpy()
     if len(ids) and len(mine) and counts_from_zero(ids) and int(mine.max()) < len(ids):
-        return offsets_of_counts(np.bincount(mine, minlength=len(ids)))
+        return offsets_of_counts(_count(mine, len(ids)))
     # The instances of a frame follow each other, so each frame is looked up once.
     first = np.append(0, np.flatnonzero(mine[1:] != mine[:-1]) + 1)[: len(mine)]
     counts = np.diff(first, append=len(mine))
@@ -160,6 +161,18 @@ def instance_offsets(frames: pl.DataFrame, instances: pl.DataFrame) -> IntArray:
         rows, counts = rows[rows >= 0], counts[rows >= 0]
     found = np.bincount(rows, weights=counts, minlength=frames.height)
     return offsets_of_counts(found.astype(np.int64))
+
+
+def _count(rows: IntArray, n: int) -> IntArray:
+    """Count how often each row below ``n`` is named: int64."""
+    counts = np.bincount(rows[:_COUNTED], minlength=n)
+    # In steps: all rows at once would be converted to 64 bits.
+    for first in range(_COUNTED, len(rows), _COUNTED):
+        some = rows[first : first + _COUNTED]
+        lowest = int(some.min())
+        found = np.bincount(some - some.dtype.type(lowest))
+        counts[lowest : lowest + len(found)] += found
+    return counts
 
 
 def point_offsets(instances: pl.DataFrame, n_nodes: IntArray) -> IntArray:

@@ -102,14 +102,20 @@ def repeat_frames(
     if rows is None:
         return np.repeat(column, np.diff(offsets))
     if not isinstance(rows, slice):
-        # Empty frames share their offset with the next one; the last of equals has the row.
-        return column[np.searchsorted(offsets, rows, side="right") - 1]
+        return column[_frames_at(offsets, rows)]
     of_frames, counts = frames_of_instances(structure, rows)
     return np.repeat(column[of_frames], counts)
 
 
+def _frames_at(offsets: IntArray, rows: IntArray) -> IntArray:
+    # Empty frames share their offset with the next one; the last of equals has the row.
+    return np.searchsorted(offsets, rows, side="right") - 1
+
+
 def frame_rows(structure: Structure, rows: Rows = None) -> IntArray:
     """Return the row of each instance's frame: int64, in the order of ``rows``."""
+    if isinstance(rows, np.ndarray):
+        return _frames_at(structure.instance_offsets, rows)
     return repeat_frames(structure, np.arange(structure.frames.height), rows)
 
 

@@ -18,9 +18,9 @@ import tabular_labels as tl
 from tabular_labels import bulk, differences, levels, setting, tracking
 from tabular_labels.errors import DanglingReferenceWarning
 from tabular_labels.io import delta_tables, parquet_points, parquet_rewrite
-from tabular_labels.model import checks
+from tabular_labels.model import checks, offsets
 from tabular_labels.model.tables import LabelTables
-from tabular_labels.queries import diff, select, unequal
+from tabular_labels.queries import diff, select, tracks, unequal
 from tabular_labels.store import columns, keyed_scan, snapshot, store
 from tabular_labels.testing.strategies import label_tables
 from tests import reference
@@ -45,9 +45,12 @@ LIMITS: dict[tuple[Any, str], tuple[int, ...]] = {
     (unequal, "_PIECE"): (4096, 1, 2),
     (differences, "_AT_ONCE"): (16_384, 1, 2),
     (setting, "_AT_ONCE"): (16_384, 1, 2),
-    (snapshot, "FEW_OF"): (64, 1, 2),
+    (snapshot, "FEW_OF"): (64, 0, 1),
     (select, "_STEP"): (65_536, 1, 2),
     (checks, "_STEP"): (2**18, 1, 3),
+    (offsets, "_COUNTED"): (2**20, 1, 2),
+    (bulk, "_STEP"): (2**18, 1, 2),
+    (tracks, "_PIECE"): (2**18, 1, 2),
     (delta_tables, "_INSTANCES_AT_ONCE"): (8192, 1, 2),
     (parquet_points, "ROWS_AT_ONCE"): (2**18, 2, 5),
     (parquet_rewrite, "_POINTS_AT_ONCE"): (2**18, 1, 7),

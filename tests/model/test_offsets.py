@@ -81,6 +81,16 @@ def test_a_frame_finds_its_instances(tables: LabelTables) -> None:
     assert offsets[-1] == tables.instances.height
 
 
+@given(st.lists(st.integers(0, 6)), st.sampled_from([1, 2, 5]))
+def test_instances_are_counted_in_steps_and_in_any_order(of: list[int], step: int) -> None:
+    frames = pl.DataFrame({"frame_id": range(7)}, schema={"frame_id": pl.UInt32})
+    instances = pl.DataFrame({"frame_id": of}, schema={"frame_id": pl.UInt32})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tabular_labels.model.offsets._COUNTED", step)
+        counts = np.diff(instance_offsets(frames, instances))
+    assert counts.tolist() == [of.count(row) for row in range(7)]
+
+
 @given(label_tables())
 def test_an_instance_finds_its_points(tables: LabelTables) -> None:
     nodes = tables.catalog.nodes["skeleton_id"].to_list()

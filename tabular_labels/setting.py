@@ -13,7 +13,7 @@ from tabular_labels._types import IntArray, Level
 from tabular_labels.bulk import replace_frames, replace_instances, set_points
 from tabular_labels.errors import QueryError, UnknownTrackError
 from tabular_labels.levels import LevelReader
-from tabular_labels.model.buffers import key_values, narrow_keys
+from tabular_labels.model.buffers import key_values, nan_under_nulls, narrow_keys
 from tabular_labels.model.offsets import narrow_rows, offsets_of_counts
 from tabular_labels.model.track import Track
 from tabular_labels.queries.filter import used_columns
@@ -207,9 +207,7 @@ def _scattered(
     made = []
     for name, new in values.items():
         column = table[name].clone().scatter(rows, new.cast(table[name].dtype))
-        # By way of NaN, so that NaN lies under the nulls as everywhere else.
-        is_float = column.dtype.is_float()
-        made.append(column.fill_null(float("nan")).fill_nan(None) if is_float else column)
+        made.append(nan_under_nulls(column))
     return [column.alias(name) for column, name in zip(made, values, strict=True)]
 
 

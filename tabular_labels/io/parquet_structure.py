@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
+from tabular_labels.model.buffers import nan_under_nulls
 from tabular_labels.model.edits import packed_places, place_bounds
 from tabular_labels.model.offsets import (
     instance_offsets,
@@ -35,6 +36,7 @@ Table = TypeVar("Table", pl.DataFrame, pl.Series)
 
 # Slices are put together without a copy; above so many runs gathering is faster.
 _MOST_SLICES = 4096
+_STEP = 2**18  # rows that are gathered together
 IN_SHARD = -1
 
 
@@ -322,17 +324,21 @@ class _Splice:
         self, tables: dict[str, pl.DataFrame], name: str, new: pl.DataFrame
     ) -> pl.DataFrame:
         """Put a table together of columns of their own, and let each old one go."""
-        height = tables[name].height
-        rows = self._rows(height) if len(self.begin) > _MOST_SLICES else None
         columns, made = tables.pop(name).get_columns()[::-1], []
         while columns:
             old = columns.pop()
-            if rows is not None:
-                made.append(pl.concat([old, new[old.name]]).gather(rows))
-            else:
-                parts = [old.clear(), *self._slices(old, new[old.name])]
-                made.append(pl.concat(parts, rechunk=True))
+            made.append(self._column(old, new[old.name]))
         return pl.DataFrame(made)
+
+    def _column(self, old: pl.Series, new: pl.Series) -> pl.Series:
+        """Put a column together, in one piece; what is new goes the way of what is read."""
+        new = nan_under_nulls(new)
+        if len(self.begin) <= _MOST_SLICES:
+            return pl.concat([old.clear(), *self._slices(old, new)], rechunk=True)
+        both = pl.concat([old, new])
+        # Gathering leaves zeros under nulls.
+        parts = [nan_under_nulls(both.gather(rows)) for rows in self._row_steps(len(old))]
+        return pl.concat(parts, rechunk=True)
 
     def _slices(self, old: Table, new: Table) -> list[Table]:
         return [(old, new)[is_new].slice(begin, n) for is_new, begin, n in self._runs()]
@@ -345,9 +351,24 @@ class _Splice:
         begin = np.where(self.is_new, self.begin + height, self.begin)
         return ranges(begin, self.end - self.begin)
 
+    def _row_steps(self, height: int) -> Iterator[IntArray]:
+        """Give `_rows` a step at a time; of millions they would take as much as two columns."""
+        begin = np.where(self.is_new, self.begin + height, self.begin)
+        stops = np.cumsum(self.end - self.begin)
+        starts = stops - (self.end - self.begin)
+        for first in range(0, int(stops[-1]), _STEP):
+            last = min(first + _STEP, int(stops[-1]))
+            here = slice(
+                int(np.searchsorted(stops, first, side="right")),
+                int(np.searchsorted(starts, last)),
+            )
+            low, high = np.maximum(starts[here], first), np.minimum(stops[here], last)
+            yield ranges(begin[here] + low - starts[here], high - low)
+
     def array(self, old: IntArray, new: IntArray) -> npt.NDArray[np.int64]:
         """Put an array together."""
         if len(self.begin) > _MOST_SLICES:
-            return np.concatenate([old, new])[self._rows(len(old))]
+            both = np.concatenate([old, new])
+            return np.concatenate([both[rows] for rows in self._row_steps(len(old))])
         runs = [(old, new)[is_new][begin : begin + n] for is_new, begin, n in self._runs()]
         return np.concatenate([old[:0], *runs])

@@ -28,6 +28,7 @@ __all__ = [
     "float_values",
     "is_forked",
     "key_values",
+    "nan_under_nulls",
     "nullable",
     "packed_bits",
 ]
@@ -119,6 +120,20 @@ def _with_nan(values: FloatArray, missing: IntArray) -> FloatArray:
     filled = values.copy()
     filled[missing] = np.nan
     return filled
+
+
+def nan_under_nulls(column: pl.Series) -> pl.Series:
+    """Put NaN under the nulls of a float column, where some operations leave zeros.
+
+    Then the buffer is its values with NaN for null, and `float_values` copies nothing. Any
+    other column stays as it is.
+
+    Examples:
+        >>> gathered = pl.Series([1.0, None]).gather([1])
+        >>> float_buffer(nan_under_nulls(gathered))[0]
+        array([nan])
+    """
+    return column.fill_null(float("nan")).fill_nan(None) if column.dtype.is_float() else column
 
 
 def nullable(name: str, values: FloatArray) -> pl.Series:

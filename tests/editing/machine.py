@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 import tabular_labels as tl
 from tabular_labels import bulk, differences, levels, setting, tracking
 from tabular_labels.errors import DanglingReferenceWarning
-from tabular_labels.io import delta_tables, parquet_points, parquet_rewrite
+from tabular_labels.io import delta_tables, parquet_points, parquet_rewrite, parquet_structure
 from tabular_labels.model import checks, offsets
 from tabular_labels.model.tables import LabelTables
 from tabular_labels.queries import diff, select, tracks, unequal
@@ -54,6 +54,8 @@ LIMITS: dict[tuple[Any, str], tuple[int, ...]] = {
     (delta_tables, "_INSTANCES_AT_ONCE"): (8192, 1, 2),
     (parquet_points, "ROWS_AT_ONCE"): (2**18, 2, 5),
     (parquet_rewrite, "_POINTS_AT_ONCE"): (2**18, 1, 7),
+    (parquet_structure, "_MOST_SLICES"): (4096, 0, 3),
+    (parquet_structure, "_STEP"): (2**18, 1, 3),
 }
 OPENED = ("memory", "scanned slp", "scanned parquet")
 VIEWS_KEPT = 12

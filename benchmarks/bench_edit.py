@@ -336,3 +336,23 @@ def _memory(bench: Bench) -> None:
         row = Row(f"scanned: bulk edit of {level} and commit, peak", answer["resident"], "B")
         bench.add(row, [most])
         remove(copy)
+    copy = bench.files.scratch(".parquet")
+    shutil.copytree(path, copy)
+    n_short = _add_short_tracks(copy)
+    answer = fresh_process("benchmarks.probes", "clean", str(copy))
+    bench.check("short tracks are pruned, and listed", answer["answer"], [n_short, n_short])
+    what = "scanned: prune, swap, points, commit and difference, peak"
+    bench.add(Row(what, answer["resident"], "B"), [most])
+    remove(copy)
+
+
+def _add_short_tracks(path: Path) -> int:
+    """Commit a track of five frames now and then, as a tracker leaves when it loses one."""
+    labels = tl.scan_parquet(path)
+    before, every = len(labels.tracks), max(len(labels) // 300, 10)
+    names = pl.lit("short ") + (pl.col("frame_idx") // every).cast(pl.String)
+    here = (pl.col("frame_idx") % every < 5) & (pl.col("instance_idx") == 1)
+    labels.update(instances={"track": names}, where=here & (pl.col("video_id") == 0))
+    added = len(labels.tracks) - before
+    labels.commit("as tracked")
+    return added

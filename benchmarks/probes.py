@@ -104,6 +104,24 @@ def bulk(path: str, level: str) -> dict[str, Any]:
     return {"answer": [n, labels.version], "resident": _peak()}
 
 
+def clean(path: str) -> dict[str, Any]:
+    """Scan a project, clean its tracks, set a few points, commit, compare with before."""
+    import tabular_labels as tl
+
+    labels = tl.scan_parquet(path)
+    n_tracks = len(labels.tracks)
+    labels.prune_tracks(min_frames=10)
+    labels.track_swap(labels.videos[0], labels.tracks[0], labels.tracks[1], (0, 50_000))
+    for place in range(0, len(labels), len(labels) // 10):
+        if len(labels[place]):
+            labels[place][0][0] = (1.0, 2.0)
+    labels.get_track_occupancy(labels.videos[0])
+    version = labels.commit("clean")
+    changes = labels.diff(version - 1)
+    gone = [n_tracks - len(labels.tracks), changes["tracks"].removed.height]
+    return {"answer": gone, "resident": _peak()}
+
+
 def merge(base: str, new: str, out: str) -> dict[str, Any]:
     """Merge two Parquet projects into a third."""
     import tabular_labels as tl
@@ -160,6 +178,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "split": split,
     "edits": edits,
     "bulk": bulk,
+    "clean": clean,
     "merge": merge,
     "write": write,
 }

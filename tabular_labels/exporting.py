@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from tabular_labels._types import Level, PathLike
 from tabular_labels.analysis_files import AnalysisRules, export_csv, export_hdf5
+from tabular_labels.files import warn_of_arrays
 from tabular_labels.labels_core import LabelsCore, VideoLike
 from tabular_labels.origins import refuse_to_replace
 from tabular_labels.queries.analysis import Untracked
@@ -48,9 +49,11 @@ def write_json(
 
     Warns:
         UnmodelledDataWarning: Something has no place in JSON, as the message says.
+        LeftOutWarning: Pictures of videos made from arrays are not written.
     """
     from tabular_labels.io import json_write  # loads h5py
 
+    warn_of_arrays(labels.videos, path)
     refuse_to_replace(labels._snapshot, path)
     json_write.write_json(labels._snapshot, path, keep_missing=keep_missing, progress=progress)
 

@@ -6,14 +6,18 @@ imported where they are called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tabular_labels._types import PathLike
 from tabular_labels.analysis_files import save_analysis, tables_of_analysis
+from tabular_labels.errors import LeftOutWarning
 from tabular_labels.model.source import MemorySource, Source
 from tabular_labels.model.tables import LabelTables
+from tabular_labels.model.video import Video
 from tabular_labels.origins import refuse_to_replace, rows_to_replace
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.streaming import save_table
@@ -25,11 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VideoSearch",
+    "is_for_projects",
     "open_source",
     "project_at",
     "read_tables",
     "rows_to_write",
     "save_snapshot",
+    "warn_of_arrays",
     "with_suffix",
 ]
 
@@ -118,6 +124,28 @@ def save_snapshot(snapshot: Snapshot, path: Path, **options: Any) -> list[Path]:
 
         write_parquet(rows_to_write(snapshot), path, **options)
     return [path]
+
+
+def warn_of_arrays(videos: Iterable[Video], path: PathLike, stacklevel: int = 3) -> None:
+    """Say which pictures a file does not hold: those that are in memory only."""
+    known = list(videos)
+    n = sum(video.array is not None for video in known)
+    if n:
+        message = (
+            f"{os.fspath(path)}: the pictures of {n} of {len(known)} videos are arrays in memory "
+            "and are not written, only their shapes are. Keep the arrays, or save pictures of "
+            'labelled frames with labels.save("name.slp", with_images=True).'
+        )
+        warnings.warn(message, LeftOutWarning, stacklevel=stacklevel)
+
+
+def is_for_projects(path: PathLike) -> bool:
+    """Tell whether the suffix names a format that keeps videos.
+
+    Raises:
+        ValueError: Unknown suffix.
+    """
+    return _format_to_write(Path(path)) in ("slp", "json", "parquet")
 
 
 def rows_to_write(snapshot: Snapshot) -> LabelTables | Snapshot:

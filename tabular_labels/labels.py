@@ -11,7 +11,14 @@ import polars as pl
 
 from tabular_labels._types import IntArray, PathLike, Progress
 from tabular_labels.encode import encode
-from tabular_labels.files import project_at, read_tables, save_snapshot, with_suffix
+from tabular_labels.files import (
+    is_for_projects,
+    project_at,
+    read_tables,
+    save_snapshot,
+    warn_of_arrays,
+    with_suffix,
+)
 from tabular_labels.filtering import filtered_snapshot
 from tabular_labels.images import FrameChoice, save_package
 from tabular_labels.labels_bulk import LabelsBulk
@@ -218,8 +225,13 @@ class Labels(
             ExportCancelledError: The callback returned False; nothing is written.
             MissingVideoError: The file of a video with pictures to be kept is not there.
             FileFormatError: Such a video is damaged, or has no such frame.
+
+        Warns:
+            LeftOutWarning: Pictures of videos made from arrays are not written.
         """
         if not with_images:
+            if is_for_projects(path):
+                warn_of_arrays(self.videos, path)
             save_snapshot(self._snapshot, Path(path), **options)
             project = project_at(path)
             if project is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tabular_labels._types import PathLike
-from tabular_labels.files import VideoSearch, project_at, rows_to_write
+from tabular_labels.files import VideoSearch, project_at, rows_to_write, warn_of_arrays
 from tabular_labels.labels import Labels
 from tabular_labels.origins import rows_to_replace
 from tabular_labels.store.snapshot import Snapshot
@@ -112,9 +112,11 @@ def write_slp(
     Warns:
         UnmodelledDataWarning: Carried data was left out, because the rows it refers to
             have other numbers now.
+        LeftOutWarning: Pictures of videos made from arrays are not written.
     """
     from tabular_labels.io import slp_write  # loads h5py
 
+    warn_of_arrays(labels.videos, path)
     rows = rows_to_replace(labels._snapshot, path)
     slp_write.write_slp(rows, path, compat=compat, progress=progress)
 
@@ -182,9 +184,13 @@ def write_parquet(
     Raises:
         ProjectExistsError: A project is there already (also a ``FileExistsError``).
         FileFormatError: The directory holds something else.
+
+    Warns:
+        LeftOutWarning: Pictures of videos made from arrays are not written.
     """
     from tabular_labels.io import parquet_write
 
+    warn_of_arrays(labels.videos, path)
     parquet_write.write_parquet(
         rows_to_write(labels._snapshot),
         path,

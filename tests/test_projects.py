@@ -8,7 +8,12 @@ import polars as pl
 import pytest
 
 import tabular_labels as tl
-from tabular_labels.errors import ChecksumError, UnmodelledDataError, UnmodelledDataWarning
+from tabular_labels.errors import (
+    ChecksumError,
+    LeftOutWarning,
+    UnmodelledDataError,
+    UnmodelledDataWarning,
+)
 from tabular_labels.io import slp_write_points
 from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.testing.builders import make_tables
@@ -146,3 +151,36 @@ def test_a_strict_scan_refuses_rows_of_no_frame_when_they_are_read(tmp_path: Pat
     with pytest.raises(UnmodelledDataError, match=r"instances in no frame \(1\)"):
         tl.write_slp(labels, tmp_path / "copy.slp")
     assert not (tmp_path / "copy.slp").exists()
+
+
+def labels_of_an_array() -> tl.Labels:
+    video = tl.Video.from_numpy(np.zeros((3, 4, 4, 1), np.uint8))
+    instance = tl.Instance(tl.Skeleton(["head"]), {"head": tl.Point(1, 2)})
+    return tl.Labels([tl.LabeledFrame(v, 0, [instance]) for v in (video, tl.Video("a.mp4"))])
+
+
+@pytest.mark.parametrize("name", ["a.slp", "a.parquet", "a.json"])
+def test_pictures_that_no_file_holds_are_named(name: str, tmp_path: Path) -> None:
+    writers: dict[str, Callable[[tl.Labels, Path], None]] = {
+        "slp": tl.write_slp,
+        "parquet": tl.write_parquet,
+        "json": tl.write_json,
+    }
+    labels = labels_of_an_array()
+    message = f"{name}: the pictures of 1 of 2 videos are arrays"
+    with pytest.warns(LeftOutWarning, match=message):
+        labels.save(tmp_path / name)
+    with pytest.warns(LeftOutWarning, match="arrays in memory"):
+        writers[name[2:]](labels, tmp_path / "b")
+    # What is read back has no array any more.
+    read = tl.load_file(tmp_path / name)
+    assert read.videos[0].shape == (3, 4, 4, 1)
+    read.save(tmp_path / f"again {name}")
+
+
+def test_nothing_is_said_where_no_pictures_are_expected_or_they_are_there(tmp_path: Path) -> None:
+    labels = labels_of_an_array()
+    labels.save(tmp_path / "points.csv")
+    labels.extract([0]).save(tmp_path / "package.slp", with_images=True)
+    labels.remove_video(0)
+    labels.save(tmp_path / "a.slp")

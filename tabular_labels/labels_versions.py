@@ -10,11 +10,13 @@ import polars as pl
 
 from tabular_labels.differences import StateAt, changed_at, diff_at, diff_version, read_at, state_of
 from tabular_labels.errors import NoProjectError
+from tabular_labels.files import warn_of_arrays
 from tabular_labels.labels_core import LabelsCore
 from tabular_labels.labels_tables import LabelsTables, ProjectTables
 from tabular_labels.model.edits import packed_places, rows_at
 from tabular_labels.model.source import Source
 from tabular_labels.model.tables import Catalog
+from tabular_labels.model.video import Video
 from tabular_labels.queries.diff import Changes, changed_places, find_changes
 from tabular_labels.store.edit_set import edit_set, note_links
 from tabular_labels.store.edits_between import edits_between
@@ -120,6 +122,9 @@ class LabelsVersions(LabelsTables):
             ConflictError: There is a newer version, or with ``rebase`` its edits touch the
                 same frames. Nothing was written, and nothing is lost.
 
+        Warns:
+            LeftOutWarning: Pictures of new videos made from arrays are not written.
+
         Examples:
             >>> import tabular_labels as tl, tempfile
             >>> labels = tl.Labels([tl.LabeledFrame(tl.Video("a.mp4"), k) for k in range(3)])
@@ -133,12 +138,20 @@ class LabelsVersions(LabelsTables):
             raise NoProjectError
         if not self.has_changes:
             return project.manifest.info.version
+        added = self._videos_unlike(project)
         newer = self._write(project, message, rebase=rebase)
+        warn_of_arrays(added, project.path)
         if newer.manifest.info.parent == project.manifest.info.version:
             self._follow(newer)
         else:
             self._reopen(newer)
         return newer.manifest.info.version
+
+    def _videos_unlike(self, project: ParquetSource) -> list[Video]:
+        """List the videos that a version has not, or has otherwise."""
+        now, before = self._store.catalog.videos, project.manifest.catalog.videos
+        unlike = now.join(before, on=now.columns, how="anti", nulls_equal=True)
+        return [self._objects.video_by_id[key] for key in unlike["video_id"]]
 
     def _write(self, project: ParquetSource, message: str, *, rebase: bool) -> ParquetSource:
         from tabular_labels.io.parquet_commit import append_delta

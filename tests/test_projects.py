@@ -184,3 +184,16 @@ def test_nothing_is_said_where_no_pictures_are_expected_or_they_are_there(tmp_pa
     labels.extract([0]).save(tmp_path / "package.slp", with_images=True)
     labels.remove_video(0)
     labels.save(tmp_path / "a.slp")
+
+
+def test_a_commit_names_new_pictures_once(tmp_path: Path) -> None:
+    labels = tl.Labels(videos=[tl.Video("a.mp4")])
+    labels.save(tmp_path / "a.parquet")
+    labels.add_video(labels_of_an_array().videos[0])
+    with pytest.warns(LeftOutWarning, match="pictures of 1 of 1 videos"):
+        labels.commit()
+    labels.add_suggestion(labels.videos[1], 2)
+    labels.commit()
+    labels.replace_video(labels.videos[0], tl.Video.from_numpy(np.ones((3, 4, 4, 1), np.uint8)))
+    with pytest.warns(LeftOutWarning, match="pictures of 1 of 1 videos"):
+        labels.commit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,13 +91,13 @@ frame_specs = st.tuples(
 )
 
 
-def write(how: Callable[[tl.Labels, Path], None], labels: tl.Labels, path: Path) -> None:
-    """Write labels, and be warned just where pictures are in memory only."""
-    if all(video.array is None for video in labels.videos):
-        how(labels, path)
+def warned_of_arrays(change: Callable[[], object], videos: Iterable[tl.Video]) -> None:
+    """Write something, and be warned just where pictures of videos are in memory only."""
+    if all(video.array is None for video in videos):
+        change()
         return
     with pytest.warns(LeftOutWarning, match="arrays in memory"):
-        how(labels, path)
+        change()
 
 
 class DeliberateError(Exception):
@@ -182,7 +182,7 @@ class Machine(RuleBasedStateMachine):
         path = Path(self.folder.name) / f"{self.n_files}"
         expected = self.expected_tables()
         if opened == "scanned parquet":
-            write(tl.write_parquet, self.labels, path)
+            warned_of_arrays(lambda: tl.write_parquet(self.labels, path), self.labels.videos)
             found = tl.scan_parquet(path)
             assert_same_rows(found._snapshot.tables(), rows_of(expected))
             self.labels = found
@@ -190,7 +190,7 @@ class Machine(RuleBasedStateMachine):
             self.project, self.committed = path, found._snapshot.tables()
             return
         path = path.with_suffix(".slp")
-        write(tl.write_slp, self.labels, path)
+        warned_of_arrays(lambda: tl.write_slp(self.labels, path), self.labels.videos)
         found = tl.read_slp(path) if opened == "memory" else tl.scan_slp(path)
         written, meant = content(found._snapshot.tables()), content(expected)
         assert {name: written[name] for name in meant if written[name] != meant[name]} == {

@@ -21,7 +21,7 @@ from tabular_labels.queries.lineage import known_keys
 from tabular_labels.queries.merge_catalog import merge_catalogs
 from tabular_labels.queries.merge_strategies import STRATEGIES
 from tests import match_reference, merge_reference
-from tests.editing.machine import OPENED, Machine, assert_same_rows, number, write
+from tests.editing.machine import OPENED, Machine, assert_same_rows, number, warned_of_arrays
 from tests.editing.model import Model
 from tests.editing.model_rows import InstanceRow
 from tests.reference import Row, rows_of, rows_that_lead_back
@@ -74,10 +74,10 @@ class OtherRules(Machine):
         self.n_files += 1
         path = Path(self.folder.name) / f"other {self.n_files}"
         if opened == "scanned parquet":
-            write(tl.write_parquet, labels, path)
+            warned_of_arrays(lambda: tl.write_parquet(labels, path), labels.videos)
             return tl.scan_parquet(path)
         path = path.with_suffix(".slp")
-        write(tl.write_slp, labels, path)
+        warned_of_arrays(lambda: tl.write_slp(labels, path), labels.videos)
         return tl.scan_slp(path)
 
     def places_with(self, other: LabelsCore, kind: str) -> list[tuple[tl.Video, int]]:

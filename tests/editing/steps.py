@@ -13,7 +13,13 @@ import tabular_labels as tl
 from tabular_labels.errors import QueryError
 from tabular_labels.queries.diff import find_changes
 from tabular_labels.queries.state import State
-from tests.editing.machine import OPENED, DeliberateError, Machine, assert_same_rows
+from tests.editing.machine import (
+    OPENED,
+    DeliberateError,
+    Machine,
+    assert_same_rows,
+    warned_of_arrays,
+)
 
 
 class StepRules(Machine):
@@ -76,7 +82,15 @@ class StepRules(Machine):
     def commit(self, go_on: bool) -> None:
         """Write what was edited, which stays to be undone; or open what was written."""
         assert self.project is not None
-        self.labels.commit("some edits")
+        assert self.committed is not None
+        known = {row[0]: row for row in self.committed.catalog.videos.iter_rows()}
+        rows = self.labels._catalog.videos.iter_rows()
+        added = [
+            video
+            for row, video in zip(rows, self.labels.videos, strict=True)
+            if known.get(row[0]) != row
+        ]
+        warned_of_arrays(lambda: self.labels.commit("some edits"), added)
         found = tl.scan_parquet(self.project)
         assert_same_rows(found._snapshot.tables(), self.rows())
         if go_on:

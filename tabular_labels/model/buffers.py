@@ -133,7 +133,7 @@ def nan_under_nulls(column: pl.Series) -> pl.Series:
         >>> float_buffer(nan_under_nulls(gathered))[0]
         array([nan])
     """
-    return column.fill_null(float("nan")).fill_nan(None) if column.dtype.is_float() else column
+    return nullable(column.name, float_values(column)) if column.dtype.is_float() else column
 
 
 def nullable(name: str, values: FloatArray) -> pl.Series:
@@ -141,7 +141,7 @@ def nullable(name: str, values: FloatArray) -> pl.Series:
 
     Args:
         name: The column's name.
-        values: float64.
+        values: float32 or float64.
 
     Examples:
         >>> nullable("x", np.array([1.0, np.nan])).to_list()

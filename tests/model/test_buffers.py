@@ -5,8 +5,15 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_series_equal
 
-from tabular_labels.model.buffers import any_hidden, float_values, key_values
+from tabular_labels.model.buffers import (
+    any_hidden,
+    float_buffer,
+    float_values,
+    key_values,
+    nan_under_nulls,
+)
 
 
 def test_floats_hold_nan_for_null_whatever_lies_below() -> None:
@@ -42,3 +49,19 @@ def test_keys_hold_a_sentinel_for_null(dtype: type[pl.DataType]) -> None:
         expected = column.cast(pl.Int64).fill_null(-1).to_numpy()
         np.testing.assert_array_equal(key_values(column), expected)
         np.testing.assert_array_equal(key_values(column[1:]), expected[1:])
+
+
+@given(
+    st.lists(st.none() | st.floats(allow_nan=False, width=32), max_size=20),
+    st.sampled_from([pl.Float32, pl.Float64]),
+)
+def test_nan_lies_under_nulls_again_after_gathering(
+    values: list[float | None], dtype: type[pl.DataType]
+) -> None:
+    column = pl.Series("score", values, dtype)
+    gathered = column.gather(np.arange(len(values)))
+    made = nan_under_nulls(gathered)
+    assert_series_equal(made, column)
+    below, missing = float_buffer(made)
+    assert np.isnan(below[missing]).all()
+    assert nan_under_nulls(pl.Series([1, None])).to_list() == [1, None]

@@ -91,6 +91,7 @@ def set_rows(store: Store, level: Level, values: Mapping[str, Any], rows: IntArr
     """
     if not len(rows):
         return
+    store.settle_in_one_piece()
     with store.step():
         made = {name: _values(store, level, name, value, rows) for name, value in values.items()}
         _APPLY[level](store, rows, made)

@@ -46,6 +46,7 @@ def swap_tracks(
             for frame in store.find(video_id, frame_idx):
                 _swap_in_frame(store, frame, new, old, pseudo)
         return
+    store.settle_in_one_piece()
     snapshot = store.snapshot
     frames, instances = snapshot.frames, snapshot.structure.instances
     span = frames.rows_of_video.get(video_id, (0, 0))
@@ -94,6 +95,7 @@ def drop_tracks(store: Store, keys: Collection[int]) -> None:
 
 def move_tracks(store: Store, keys: Sequence[int], to: int | None) -> int:
     """Give the instances of some tracks to another, or to none; return how many."""
+    store.settle_in_one_piece()
     instances = store.snapshot.structure.instances
     track = key_values(instances["track_id"])
     is_meant = np.isin(track, np.array(keys, np.int64))

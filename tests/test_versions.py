@@ -363,3 +363,55 @@ def test_edits_of_the_small_tables_are_committed(
     assert_is_on_disk(labels, path)
     first = tl.read_parquet(path, version=1)
     assert_frame_equal(labels.to_polars("points"), first.to_polars("points"))
+
+
+@pytest.mark.parametrize("how", ["many edits", "bulk edit", "undone bulk edit", "redone"])
+def test_positions_that_were_numbered_anew_are_committed(
+    how: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inserted frame moves all behind it, when it goes into the tables."""
+    monkeypatch.setattr("tabular_labels.bulk.SINGLE_EDITS", 0)
+    if how == "many edits":
+        monkeypatch.setattr("tabular_labels.store.store.RECORDS_KEPT", 0)
+    labels = tl.scan_parquet(path)
+    indices = [frame.frame_idx for frame in labels]
+    labels.insert(2, tl.LabeledFrame(labels.videos[0], 1000))
+    labels.to_polars("frames")
+    if how != "many edits":
+        labels.update(frames={"is_negative": True}, where=pl.col("frame_idx") == 1000)
+    if how.startswith(("undone", "redone")):
+        labels.undo()
+    if how == "redone":
+        labels.redo()
+    labels.commit()
+    found = tl.scan_parquet(path)
+    assert [frame.frame_idx for frame in found] == [*indices[:2], 1000, *indices[2:]]
+    assert_is_on_disk(labels, path)
+    for _ in range(2):
+        labels.undo()
+    labels.commit()
+    assert [frame.frame_idx for frame in tl.scan_parquet(path)] == indices
+
+
+def test_rows_of_a_scan_are_made_whole_before_many_are_set(path: Path) -> None:
+    """What was read goes by that; undo reads it again."""
+    labels = tl.scan_parquet(path)
+    before = labels.to_polars("points")
+    for number in range(2):
+        frame = next(frame for frame in labels if len(frame) > 1)
+        labels.remove_instance(frame, frame[0])
+        edited = labels.to_polars("points")
+        labels.update(instances={"score": 0.75}, where=pl.col("frame_idx") < 100)
+        instances = labels._snapshot.structure.instances
+        # What was made by an edit cannot be read again, and stays for undo.
+        assert number or set(instances.n_chunks("all")) == {1}
+        labels.undo()
+        assert_frame_equal(labels.to_polars("points"), edited)
+        labels.redo()
+    labels.commit()
+    assert_is_on_disk(labels, path)
+    while labels.undo():
+        pass
+    assert_frame_equal(labels.to_polars("points"), before)
+    labels.commit()
+    assert_is_on_disk(labels, path)

@@ -26,7 +26,7 @@ from tabular_labels.store.records import FrameRecord, InstanceRecord, PointValue
 from tabular_labels.store.rows import Rows
 from tabular_labels.store.snapshot import Snapshot
 
-__all__ = ["EditedFrames", "Folded", "edited_frames", "fold", "points_of"]
+__all__ = ["EditedFrames", "Folded", "edited_frames", "fold", "make_contiguous", "points_of"]
 
 _POINT_COLUMNS = ("x", "y", "visible", "complete", "score")
 
@@ -263,6 +263,13 @@ def _joined(old: pl.DataFrame, new: pl.DataFrame, pieces: Any) -> pl.DataFrame:
     return pl.concat(parts, rechunk=False) if parts else old.clear()
 
 
+def make_contiguous(table: pl.DataFrame) -> None:
+    """Give each column of a table one buffer, in place: slices go as soon as they are copied."""
+    for k in range(table.width):
+        if table.to_series(k).n_chunks() > 1:
+            table.replace_column(k, table.to_series(k).rechunk())
+
+
 def _joined_arrays(old: Any, new: Any, pieces: Any) -> Any:
     parts = [part for s, e, a, b in pieces for part in (old[s:e], new[a:b])]
     return np.concatenate(parts)
@@ -271,8 +278,9 @@ def _joined_arrays(old: Any, new: Any, pieces: Any) -> Any:
 def _handles(old: Handles, new: IntArray, pieces: Any) -> Handles:
     if not len(new) and all(start == 0 for start, *_ in pieces):
         return old
-    before = np.arange(old.count) if old.of_rows is None else old.of_rows
-    joined = _joined_arrays(before, new, pieces)
+    dtype = np.int32 if old.count < 2**31 else np.int64  # there is one for each row
+    before = np.arange(old.count, dtype=dtype) if old.of_rows is None else old.of_rows
+    joined = _joined_arrays(before, narrow_rows(new), pieces)
     is_plain = len(joined) == old.count and old.of_rows is None
     if is_plain and bool((joined == before).all()):
         return old
@@ -326,14 +334,16 @@ def _snapshot(
     if beside is not None:
         new_start = np.where(_is_new(edited), new_start + beside.extra.height, new_start)
         extra = pl.concat([beside.extra, extra])
+    # Where no points are new, nothing has to say which are.
+    has_parts = old.part is not None
+    has_new = has_parts or bool(_is_new(edited).any())
     structure = Structure(
         frames,
         instances,
         n_nodes,
-        _joined_arrays(part, new_part, of_instances),
+        _joined_arrays(part, new_part, of_instances) if has_new else None,
         _joined_arrays(start, narrow_rows(new_start), of_instances),
     ).with_offsets(offsets_of_counts(counts))
-    has_parts = old.part is not None
     return Snapshot(DerivedSource(base.source, structure, catalog, extra, has_parts=has_parts))
 
 

@@ -17,7 +17,7 @@ from tabular_labels.model import schema
 from tabular_labels.model.objects import Objects
 from tabular_labels.model.tables import Catalog
 from tabular_labels.model.track import Track
-from tabular_labels.store.fold import Folded, fold
+from tabular_labels.store.fold import Folded, fold, make_contiguous
 from tabular_labels.store.records import GONE, FrameRecord, Gone, InstanceRecord
 from tabular_labels.store.rows import Place, Rows
 from tabular_labels.store.snapshot import Snapshot
@@ -140,6 +140,24 @@ class Store(Rows):
     def settle(self) -> None:
         """Put the records into the snapshot below; nothing else changes by that."""
         self._settle(self.folded)
+
+    def settle_in_one_piece(self) -> None:
+        """Put the records of a scan into its rows, before many of these are set.
+
+        They would stand on slices of the columns that were read, and what a bulk edit makes
+        of slices takes their memory again. So each column is made whole, and what was read
+        goes, column by column; undo reads it again.
+        """
+        base = self.base
+        if not (self.frame_records or self.instance_records) or base.unread() is base:
+            return
+        folded = self.folded
+        structure = folded.snapshot.structure
+        if max(structure.instances.n_chunks("all")) > 1:
+            self.let_go()
+            for table in (structure.frames, structure.instances):
+                make_contiguous(table)
+            self._settle(folded)
 
     @property
     def snapshot_if_made(self) -> Snapshot | None:
@@ -314,6 +332,8 @@ class Store(Rows):
             (self.frame_records, self.instance_records, self.places),
             self.__dict__.pop("list_order", None),
         )
+        # Positions between others are numbered anew, so that all frames may differ.
+        is_known = places is not None and self.has_whole_positions
         self._keep_ids()
         (snapshot, frames, instances), records, order = bundle
         self.frame_records, self.instance_records, self.places = records
@@ -321,9 +341,9 @@ class Store(Rows):
         if order is not None:
             self.__dict__["list_order"] = order
         self._folded = None
-        if places is None or self.moved is None:
+        if places is None or not is_known:
             self.moved = None
-        elif len(places):
+        elif self.moved is not None and len(places):
             self.moved.append(places)
         return old
 

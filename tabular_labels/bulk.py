@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,10 @@ from tabular_labels.model.offsets import counts_from_zero, ranges, rows_of_mask
 from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import frame_rows
 from tabular_labels.queries.select import Selection, kept_instances
+from tabular_labels.store.derived import SelectedSource
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.handles import Handles
+from tabular_labels.store.snapshot import Snapshot
 from tabular_labels.store.store import Store
 
 __all__ = [
@@ -55,26 +57,53 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
     if sum(lost) <= SINGLE_EDITS:
         _remove_singly(store, folded, kept_frames, kept)
         return sum(lost)
-    gone, of_frames = rows_of_mask(~kept), ~kept_frames
-    of_frames[frame_rows(structure, gone)] = True
+    gone, differs = rows_of_mask(~kept), ~kept_frames
+    differs[frame_rows(structure, gone)] = True
     # Instances that were made from what is gone are no longer linked to it.
-    of_frames[frame_rows(structure, folded.snapshot.rows_linked_to(gone))] = True
-    places, are_ids = _places(structure, of_frames), _are_ids(folded.instances, structure)
+    differs[frame_rows(structure, folded.snapshot.rows_linked_to(gone))] = True
+    places, are_ids = _places(structure, differs), _are_ids(folded.instances, structure)
     # From here on nothing holds the columns but the list, so that each goes when it is done.
     # Positions stay: new numbers would change frames that nobody touched.
     chosen = Selection(structure, frames, instances, keep_positions=True)
     columns = structure.instances.get_columns()
-    del structure
+    hold = _holder(store, folded.snapshot, frames, instances)
+    of_frames, of_instances = folded.frames, folded.instances
+    del structure, folded
     store.let_go()
     made = chosen.take(columns)
     rebased = Folded(
-        folded.snapshot.restricted(made),
-        _kept_handles(folded.frames, kept_frames),
-        _handles_of_ids(made) if are_ids else _kept_handles(folded.instances, kept),
+        hold(made),
+        _kept_handles(of_frames, kept_frames),
+        _handles_of_ids(made) if are_ids else _kept_handles(of_instances, kept),
     )
     with store.step():
         store.rebase(rebased, places, keep_read=False)
     return sum(lost)
+
+
+def _holder(
+    store: Store, snapshot: Snapshot, frames: BoolArray | None, instances: BoolArray | None
+) -> Callable[[Structure], Snapshot]:
+    """Say how rows that are kept are held: not for good where they can be selected again."""
+    base, catalog = store.base, snapshot.catalog
+    below = base.unread()
+    is_edited = bool(store.frame_records or store.instance_records)
+    has_nodes = np.array_equal(base.structure.n_nodes, snapshot.structure.n_nodes)
+    if below is base or is_edited or not has_nodes:
+        return snapshot.restricted
+    masks = [
+        None if mask is None else (np.packbits(mask), len(mask)) for mask in (frames, instances)
+    ]
+
+    def select(structure: Structure) -> Structure:
+        unpacked = (
+            None if mask is None else np.unpackbits(mask[0], count=mask[1]).view(np.bool_)
+            for mask in masks
+        )
+        chosen = Selection(structure, *unpacked, keep_positions=True)
+        return chosen.take(structure.instances.get_columns())
+
+    return lambda made: Snapshot(SelectedSource(below.source, made, select, catalog))
 
 
 def _frames_of(structure: Structure, instances: IntArray) -> IntArray:

@@ -427,3 +427,43 @@ def test_undo_that_cannot_read_its_rows_again_changes_nothing(
     labels.redo()
     labels.redo()
     assert_frame_equal(labels.to_polars("points"), after)
+
+
+@pytest.mark.parametrize("form", ["slp", "parquet"])
+def test_rows_of_a_scan_that_were_removed_again_and_again_are_not_held(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Undo selects them again from the file."""
+    monkeypatch.setattr("tabular_labels.bulk.SINGLE_EDITS", 0)
+    tables = make_tables(40, n_nodes=3, seed=2)
+    if form == "slp":
+        labels = scanned_slp(tables, tmp_path)
+    else:
+        tl.write_parquet(tl.Labels.from_tables(tables), tmp_path / "some")
+        labels = tl.scan_parquet(tmp_path / "some")
+    states = [labels.to_polars("points")]
+    for number in range(3):
+        labels.remove(where=pl.col("frame_idx") % 5 == number, level="instances")
+        states.append(labels.to_polars("points"))
+        labels.add_track(None, tl.Track(0, f"nobody {number}"))
+        states.append(labels.to_polars("points"))
+    labels.prune_tracks(where=pl.col("track_id") == 0)
+    states.append(labels.to_polars("points"))
+    labels.remove(where=pl.col("frame_idx") % 5 == 3, level="frames")
+    states.append(labels.to_polars("points"))
+    assert_frame_equal(pickle.loads(pickle.dumps(labels)).to_polars("points"), states[-1])
+    held = [
+        entry[2][0][0]
+        for entry in (one for step in labels._store._undo for one in step)
+        if entry[0] == "base"
+    ]
+    assert [snapshot.has_structure for snapshot in held] == [False] * len(held)
+    assert len(held) == 5
+    for expected in reversed(states[:-1]):
+        labels.undo()
+        assert_frame_equal(labels.to_polars("points"), expected)
+    assert not labels.undo()
+    for expected in states[1:]:
+        labels.redo()
+        assert_frame_equal(labels.to_polars("points"), expected)
+    assert is_sound(labels)

@@ -20,6 +20,7 @@ __all__ = [
     "ChosenFramesSource",
     "DerivedSource",
     "HiddenPointsSource",
+    "SelectedSource",
     "same_points",
 ]
 
@@ -116,7 +117,73 @@ class DerivedSource(HeldSource):
 
 def same_points(source: Source) -> DerivedSource | None:
     """Return a derived source that hands points on as they are, None for any other."""
-    return source if type(source) is DerivedSource else None
+    if isinstance(source, DerivedSource) and type(source) in (DerivedSource, SelectedSource):
+        return source
+    return None
+
+
+class SelectedSource(DerivedSource):
+    """Rows that were kept of a source which can be read again.
+
+    They are held while they are needed; once let go, they are selected again when they are
+    asked for.
+
+    Args:
+        below: The source, of which nothing is held.
+        structure: The rows.
+        select: Selects them from those of ``below``.
+        catalog: Small tables.
+    """
+
+    _rows: Structure | None = None
+
+    def __init__(
+        self,
+        below: Source,
+        structure: Structure,
+        select: Callable[[Structure], Structure],
+        catalog: Catalog,
+    ) -> None:
+        self._whole, self._select = below, select
+        super().__init__(below, structure, catalog)
+
+    @property
+    def structure(self) -> Structure:
+        """The rows."""
+        made = self._rows
+        if made is None:
+            made = self._rows = self._select(self._whole.load_structure())
+        return made
+
+    @structure.setter
+    def structure(self, made: Structure) -> None:
+        self._rows = made
+
+    def unread(self) -> SelectedSource:
+        """Return the same rows, which are not held."""
+        made = SelectedSource.__new__(SelectedSource)
+        made.__dict__ = {**self.__dict__, "_rows": None}
+        return made
+
+    def forget(self) -> None:
+        """Let the rows go."""
+        self._rows = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the rows, not how they were selected."""
+        held = (self.parent, self.structure, self.catalog, self.extra, self.has_parts, self.patch)
+        return _hold, held
+
+
+def _hold(
+    parent: Source,
+    structure: Structure,
+    catalog: Catalog,
+    extra: pl.DataFrame,
+    has_parts: bool,
+    patch: PointPatch | None,
+) -> DerivedSource:
+    return DerivedSource(parent, structure, catalog, extra, has_parts=has_parts, patch=patch)
 
 
 class HiddenPointsSource(DerivedSource):

@@ -28,6 +28,7 @@ from tabular_labels.store.derived import (
     ChosenFramesSource,
     DerivedSource,
     HiddenPointsSource,
+    SelectedSource,
     same_points,
 )
 from tabular_labels.store.keyed_scan import scan_keyed
@@ -71,6 +72,8 @@ class Snapshot:
 
     def unread(self) -> Snapshot:
         """Return the same rows without what was read of them, if they can be read again."""
+        if isinstance(self.source, SelectedSource):
+            return Snapshot(self.source.unread(), self.lineage)
         if isinstance(self.source, HeldSource | MemorySource):
             return self
         return Snapshot(self.source, self.lineage)
@@ -79,6 +82,8 @@ class Snapshot:
         """Let go of what was read and derived; it is made again when it is asked for."""
         with self._lock:
             self._made.clear()
+            if isinstance(self.source, SelectedSource):
+                self.source.forget()
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Make something that follows from these rows, and keep it under a name."""

@@ -355,7 +355,7 @@ class Store(Rows):
         read, unread = self.base, self.base.unread()
         if unread is not read:
             self._keep_ids()
-            self.base, self._columns_made = unread, None
+            self.base, self._columns_made, self._folded = unread, None, None
             read.forget()
 
     def _keep_ids(self) -> None:

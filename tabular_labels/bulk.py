@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from tabular_labels._types import BoolArray, IntArray
 from tabular_labels.editing import remove_frame, remove_instance
+from tabular_labels.model.buffers import nan_under_nulls
 from tabular_labels.model.edits import packed_places
-from tabular_labels.model.offsets import counts_from_zero, ranges, rows_of_mask
+from tabular_labels.model.offsets import counts_from_zero, narrow_rows, ranges, rows_of_mask
+from tabular_labels.model.source import Source
 from tabular_labels.model.tables import Structure
 from tabular_labels.queries.places import frame_rows
 from tabular_labels.queries.select import Selection, kept_instances
-from tabular_labels.store.derived import SelectedSource
+from tabular_labels.store.derived import DerivedSource, SelectedSource
 from tabular_labels.store.fold import Folded
 from tabular_labels.store.handles import Handles
 from tabular_labels.store.snapshot import Snapshot
@@ -66,13 +70,13 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
     # Positions stay: new numbers would change frames that nobody touched.
     chosen = Selection(structure, frames, instances, keep_positions=True)
     columns = structure.instances.get_columns()
-    hold = _holder(store, folded.snapshot, frames, instances)
+    hold = _holder(store, folded.snapshot, _keeping(frames, instances))
     of_frames, of_instances = folded.frames, folded.instances
     del structure, folded
     store.let_go()
     made = chosen.take(columns)
     rebased = Folded(
-        hold(made),
+        Snapshot(hold(made)),
         _kept_handles(of_frames, kept_frames),
         _handles_of_ids(made) if are_ids else _kept_handles(of_instances, kept),
     )
@@ -82,15 +86,28 @@ def keep_rows(store: Store, frames: BoolArray | None, instances: BoolArray | Non
 
 
 def _holder(
-    store: Store, snapshot: Snapshot, frames: BoolArray | None, instances: BoolArray | None
-) -> Callable[[Structure], Snapshot]:
-    """Say how rows that are kept are held: not for good where they can be selected again."""
+    store: Store, snapshot: Snapshot, select: Callable[[Structure], Structure]
+) -> Callable[[Structure], Source]:
+    """Say how new rows are held: not for good where they can be made again.
+
+    Args:
+        store: The labels' rows.
+        snapshot: As they are now.
+        select: Makes the new rows from those of now.
+    """
     base, catalog = store.base, snapshot.catalog
     below = base.unread()
     is_edited = bool(store.frame_records or store.instance_records)
     has_nodes = np.array_equal(base.structure.n_nodes, snapshot.structure.n_nodes)
     if below is base or is_edited or not has_nodes:
-        return snapshot.restricted
+        return partial(DerivedSource, snapshot.source)
+    return lambda made: SelectedSource(below.source, made, select, catalog)
+
+
+def _keeping(
+    frames: BoolArray | None, instances: BoolArray | None
+) -> Callable[[Structure], Structure]:
+    """Return what keeps some rows, with a bit for each row."""
     masks = [
         None if mask is None else (np.packbits(mask), len(mask)) for mask in (frames, instances)
     ]
@@ -103,7 +120,20 @@ def _holder(
         chosen = Selection(structure, *unpacked, keep_positions=True)
         return chosen.take(structure.instances.get_columns())
 
-    return lambda made: Snapshot(SelectedSource(below.source, made, select, catalog))
+    return select
+
+
+def _replacing(columns: Sequence[pl.Series], rows: IntArray) -> Callable[[Structure], Structure]:
+    """Return what puts the values that some rows have in columns into these rows."""
+    rows = narrow_rows(rows)
+    values = [column.gather(rows) for column in columns]
+
+    def select(structure: Structure) -> Structure:
+        old = structure.instances
+        made = [nan_under_nulls(old[new.name].clone().scatter(rows, new)) for new in values]
+        return replace(structure, instances=old.with_columns(made)).with_offsets_of(structure)
+
+    return select
 
 
 def _frames_of(structure: Structure, instances: IntArray) -> IntArray:
@@ -254,23 +284,26 @@ def _moved(
 def replace_instances(
     store: Store,
     instances: pl.DataFrame,
-    rows: IntArray | None = None,
-    *,
-    only_tracks: bool = False,
+    rows: IntArray,
+    columns: Sequence[str],
 ) -> None:
-    """Give the instances of the snapshot of now other values; rows and keys stay.
+    """Give instances of the snapshot of now other values; rows and keys stay.
 
     Args:
         store: The labels' rows.
         instances: In-memory columns of all instances.
-        rows: Which of them differ; None when that is not known.
-        only_tracks: Whether nothing but the tracks differs.
+        rows: Which of them may differ, ascending.
+        columns: In what.
     """
     folded = store.folded
     structure = folded.snapshot.structure
-    places = None if rows is None else _places(structure, _frames_of(structure, rows))
+    places = _places(structure, _frames_of(structure, rows))
+    select = _replacing([instances[name] for name in columns], rows)
+    hold = _holder(store, folded.snapshot, select)
     with store.step():
-        snapshot = folded.snapshot.with_instances(instances, only_tracks=only_tracks)
+        snapshot = folded.snapshot.with_instances(
+            instances, hold, only_tracks=list(columns) == ["track_id"]
+        )
         store.rebase(Folded(snapshot, folded.frames, folded.instances), places)
 
 

@@ -199,7 +199,9 @@ def _set_instances(store: Store, rows: IntArray, values: dict[str, pl.Series]) -
         keys = old.astype(np.promote_types(old.dtype, new.dtype))
         keys[rows] = new
         instances = with_tracks(instances, 0, instances.height, keys)
-    replace_instances(store, instances.with_columns(_scattered(instances, rows, values)), rows)
+    columns = [*values, *(["track_id"] if track is not None else [])]
+    made = instances.with_columns(_scattered(instances, rows, values))
+    replace_instances(store, made, rows, columns)
 
 
 def _scattered(

@@ -59,7 +59,7 @@ def swap_tracks(
     differing = np.flatnonzero(changed != track) + begin
     if len(differing):
         swapped = with_tracks(instances, begin, end, changed)
-        replace_instances(store, swapped, differing, only_tracks=True)
+        replace_instances(store, swapped, differing, ["track_id"])
 
 
 def _swap_in_frame(store: Store, frame: int, new: int, old: int | None, pseudo: int | None) -> None:
@@ -102,7 +102,8 @@ def move_tracks(store: Store, keys: Sequence[int], to: int | None) -> int:
     if not is_meant.any():
         return 0
     changed = np.where(is_meant, NONE if to is None else to, track)
-    replace_instances(store, with_tracks(instances, 0, len(track), changed), only_tracks=True)
+    made = with_tracks(instances, 0, len(track), changed)
+    replace_instances(store, made, np.flatnonzero(is_meant), ["track_id"])
     return int(is_meant.sum())
 
 

@@ -447,6 +447,10 @@ def test_rows_of_a_scan_that_were_removed_again_and_again_are_not_held(
         states.append(labels.to_polars("points"))
         labels.add_track(None, tl.Track(0, f"nobody {number}"))
         states.append(labels.to_polars("points"))
+        labels.update(instances={"score": pl.col("score") / 2}, where=pl.col("frame_idx") > 3)
+        states.append(labels.to_polars("points"))
+        labels.update(points={"x": pl.col("x") + 1}, where=pl.col("frame_idx") > 5)
+        states.append(labels.to_polars("points"))
     labels.prune_tracks(where=pl.col("track_id") == 0)
     states.append(labels.to_polars("points"))
     labels.remove(where=pl.col("frame_idx") % 5 == 3, level="frames")
@@ -458,7 +462,7 @@ def test_rows_of_a_scan_that_were_removed_again_and_again_are_not_held(
         if entry[0] == "base"
     ]
     assert [snapshot.has_structure for snapshot in held] == [False] * len(held)
-    assert len(held) == 5
+    assert len(held) == 11
     for expected in reversed(states[:-1]):
         labels.undo()
         assert_frame_equal(labels.to_polars("points"), expected)

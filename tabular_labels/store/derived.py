@@ -133,6 +133,7 @@ class SelectedSource(DerivedSource):
         structure: The rows.
         select: Selects them from those of ``below``.
         catalog: Small tables.
+        patch: As of `DerivedSource`.
     """
 
     _rows: Structure | None = None
@@ -143,9 +144,10 @@ class SelectedSource(DerivedSource):
         structure: Structure,
         select: Callable[[Structure], Structure],
         catalog: Catalog,
+        patch: PointPatch | None = None,
     ) -> None:
         self._whole, self._select = below, select
-        super().__init__(below, structure, catalog)
+        super().__init__(below, structure, catalog, patch=patch)
 
     @property
     def structure(self) -> Structure:

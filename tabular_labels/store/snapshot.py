@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -238,11 +239,18 @@ class Snapshot:
         """Hold the same rows, with some points missing; shape ``(n_points,)``."""
         return self._derived(HiddenPointsSource(self.source, self.structure, hidden))
 
-    def with_instances(self, instances: pl.DataFrame, *, only_tracks: bool = False) -> Snapshot:
+    def with_instances(
+        self,
+        instances: pl.DataFrame,
+        hold: Callable[[Structure], Source] | None = None,
+        *,
+        only_tracks: bool = False,
+    ) -> Snapshot:
         """Hold the same rows with other values of instances; keys and skeletons stay.
 
         Args:
             instances: In-memory columns.
+            hold: Makes a source of the new rows over points that are not in memory.
             only_tracks: Whether nothing but the tracks differs.
         """
         old = self.structure
@@ -252,7 +260,7 @@ class Snapshot:
             tables = LabelTables.on(structure, self.catalog, self.tables().points)
             made = Snapshot(MemorySource(tables))
         else:
-            made = Snapshot(DerivedSource(self.source, structure))
+            made = Snapshot((hold or partial(DerivedSource, self.source))(structure))
         made._made.update({k: v for k, v in self._made.items() if k in _OF_FRAMES})
         columns = self._made.get("instances")
         if only_tracks and columns is not None:
@@ -327,7 +335,12 @@ class Snapshot:
         patch = (beside and beside.patch) or PointPatch()
         for name, array in values.items():
             patch = patch.with_values(name, keys, array)
-        made = Snapshot(DerivedSource(self.source, structure, self.catalog, patch=patch))
+        below = self.unread()
+        if below is self:
+            source = DerivedSource(self.source, structure, self.catalog, patch=patch)
+        else:
+            source = SelectedSource(below.source, structure, _all_rows, self.catalog, patch)
+        made = Snapshot(source)
         made._made.update({k: v for k, v in self._made.items() if k in _OF_ROWS})
         return made
 
@@ -393,6 +406,10 @@ class Snapshot:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start anew around the source."""
         self.__init__(**state)  # type: ignore[misc]  # pickle skips the constructor
+
+
+def _all_rows(structure: Structure) -> Structure:
+    return structure
 
 
 def _lays_out(source: Source) -> bool:

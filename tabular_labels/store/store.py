@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -350,13 +351,17 @@ class Store(Rows):
     def let_go(self) -> None:
         """Forget what was read of the snapshot below, if it can be read again.
 
-        To be followed by a `rebase` that does not keep it either.
+        What undo would put there is forgotten, too: it may share columns with it. To be
+        followed by a `rebase` that does not keep it either.
         """
         read, unread = self.base, self.base.unread()
         if unread is not read:
             self._keep_ids()
             self.base, self._columns_made, self._folded = unread, None, None
             read.forget()
+        for kind, _, old in chain(self._open or (), *self._undo, *self._redo):
+            if kind == "base" and old[0][0].unread() is not old[0][0]:
+                old[0][0].forget()
 
     def _keep_ids(self) -> None:
         """Do not give keys of rows again that go with the snapshot below."""

@@ -123,15 +123,15 @@ def same_points(source: Source) -> DerivedSource | None:
 
 
 class SelectedSource(DerivedSource):
-    """Rows that were kept of a source which can be read again.
+    """Rows that a bulk edit made from those of a source which can be read again.
 
-    They are held while they are needed; once let go, they are selected again when they are
+    They are held while they are needed; once let go, they are made again when they are
     asked for.
 
     Args:
         below: The source, of which nothing is held.
         structure: The rows.
-        select: Selects them from those of ``below``.
+        select: Makes them from those of ``below``, the same each time.
         catalog: Small tables.
         patch: As of `DerivedSource`.
     """
@@ -172,7 +172,7 @@ class SelectedSource(DerivedSource):
         self._rows = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the rows, not how they were selected."""
+        """Pickle the rows, not how they were made."""
         held = (self.parent, self.structure, self.catalog, self.extra, self.has_parts, self.patch)
         return _hold, held
 

@@ -14,7 +14,6 @@ from tabular_labels.model.buffers import is_forked
 from tabular_labels.queries import denormalise
 from tabular_labels.queries.filter import is_by_row, keep_mask, used_columns
 from tabular_labels.queries.places import instances_of_frames
-from tabular_labels.store.keyed_scan import CHUNK_INSTANCES
 from tabular_labels.store.snapshot import Snapshot
 
 __all__ = ["LevelReader"]
@@ -41,10 +40,12 @@ _OF_INSTANCE = frozenset(
     }
 )
 
-
 _OF_FRAME = frozenset({"video", "video_id", "frame_idx", "frame_id", "position", "is_negative"})
 # A predicate that chooses more ranges of frames than this reads everything in large pieces.
 _MOST_RUNS = 64
+# Instances that a predicate looks at together: about a million points of 15 nodes, beside
+# columns that are repeated onto them.
+CHUNK_INSTANCES = 65_536
 
 
 class LevelReader:

@@ -13,7 +13,7 @@ from tabular_labels.model.schema import POINTS, TABLES
 from tabular_labels.model.source import Readable
 from tabular_labels.model.tables import Structure
 
-__all__ = ["CHUNK_INSTANCES", "scan_keyed"]
+__all__ = ["scan_keyed"]
 
 # Instances whose points one step of a lazy read holds: about 2M points of 15 nodes.
 CHUNK_INSTANCES = 131_072

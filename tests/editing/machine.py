@@ -39,7 +39,7 @@ LIMITS: dict[tuple[Any, str], tuple[int, ...]] = {
     (columns, "BLOCK_INSTANCES"): (512, 1, 3),
     (columns, "BLOCKS_KEPT"): (64, 1, 2),
     (columns, "MEMORY_BLOCK_INSTANCES"): (4096, 1, 3),
-    (levels, "CHUNK_INSTANCES"): (131_072, 1, 3),
+    (levels, "CHUNK_INSTANCES"): (65_536, 1, 3),
     (keyed_scan, "CHUNK_INSTANCES"): (131_072, 1, 3),
     (diff, "_CHUNK"): (8192, 1, 2),
     (unequal, "_PIECE"): (4096, 1, 2),
